@@ -1,0 +1,75 @@
+# The commands a person types. Everything else is in dodo.py.
+#
+#   make book                  build the whole book into _build/html
+#   make test                  lint, types, the whole book executed and proofed, all tests
+#   make lab                   open the chapters in JupyterLab
+#   make serve                 show the built book on this machine
+#   make chapter NAME=01_eda   execute and proof one chapter
+#   make accept                look at the figures that changed, then accept them
+#   make lock                  renew requirements.txt from pyproject.toml
+#   make clean                 remove what a build made (not the environment)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := book
+.PHONY: book test lab serve chapter accept lock clean environment
+
+BIN := .venv/bin
+UV := $(or $(shell command -v uv),.venv-uv/bin/uv)
+PRESS := $(BIN)/doit -n $(shell nproc 2>/dev/null || echo 2)
+PORT ?= 8000
+
+# A machine may forbid byte code (containers often do); then every import of Bambi costs ten seconds.
+export PYTHONDONTWRITEBYTECODE :=
+
+book: environment
+	$(PRESS) book
+
+test: environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(PRESS) book
+	$(BIN)/pytest
+
+lab: environment
+	$(BIN)/jupyter lab --notebook-dir=book
+
+serve: book
+	$(BIN)/python -m http.server --directory _build/html --bind 127.0.0.1 $(PORT)
+
+chapter: environment
+	@test -n "$(NAME)" || { echo "make chapter NAME=01_eda: which chapter?" >&2; exit 2; }
+	$(PRESS) chapter --name "$(NAME)"
+
+accept: environment
+	$(PRESS) accept
+
+lock: | $(UV)
+	$(UV) pip compile pyproject.toml --group book --group press --group test --universal \
+		--generate-hashes --no-header --quiet --upgrade --output-file requirements.txt
+
+clean:
+	rm -rf _build
+
+environment: .venv/.synced
+
+# The stamp is written last: an interrupted installation is simply done again.
+.venv/.synced: requirements.txt pyproject.toml .python-version | $(UV)
+	test -x $(BIN)/python || $(UV) venv --quiet --python "$$(cat .python-version)" .venv
+	$(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.txt
+	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# A private uv, of the locked version and hash, made with whatever Python 3 the machine has. The commands
+# run from / because pyenv would otherwise obey .python-version before that Python exists.
+.venv-uv/bin/uv: requirements.txt
+	mkdir -p .venv-uv
+	sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^ .*sha256/p}' requirements.txt > .venv-uv/lock.txt
+	here="$$PWD"; cd / && { python3 -m venv --clear "$$here/.venv-uv/env" && \
+		"$$here/.venv-uv/env/bin/python" -m pip install --quiet --require-hashes -r "$$here/.venv-uv/lock.txt" || \
+		python3 -m pip install --quiet --require-hashes --target "$$here/.venv-uv/env" -r "$$here/.venv-uv/lock.txt"; } || \
+		{ echo "make needs uv, or a Python 3 with venv or pip to install it (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	mkdir -p .venv-uv/bin && ln -sf ../env/bin/uv $@
+	touch $@
