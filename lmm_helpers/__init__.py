@@ -1,0 +1,34 @@
+"""What the chapters of the book import: data with a published truth, checks, and a few pictures."""
+
+from lmm_helpers.appearance import COUNTY_COLOURS, POOLED_COLOUR, set_up_chapter
+from lmm_helpers.bounce import (
+    BOOK_SEED,
+    COUNTY_SIZES,
+    POPULATION_TRUTH,
+    check_bounce,
+    county_truth,
+    load_bounce,
+    simulate_bounce,
+)
+from lmm_helpers.candidates import candidate_models
+from lmm_helpers.convergence import check_convergence
+from lmm_helpers.model_graph import plot_model_graph
+from lmm_helpers.standardization import Scale, standardize
+
+__all__ = [
+    "BOOK_SEED",
+    "COUNTY_COLOURS",
+    "COUNTY_SIZES",
+    "POOLED_COLOUR",
+    "POPULATION_TRUTH",
+    "Scale",
+    "candidate_models",
+    "check_bounce",
+    "check_convergence",
+    "county_truth",
+    "load_bounce",
+    "plot_model_graph",
+    "set_up_chapter",
+    "simulate_bounce",
+    "standardize",
+]
