@@ -29,7 +29,7 @@ def plot_model_graph(model: bmb.Model, *, ax: Axes | None = None) -> Axes:
 
     Notes
     -----
-    Bambi samples group effects by way of standardised offsets (chapter 4). They are details
+    Bambi samples group effects by way of standardised offsets. They are details
     of computation and are left out. Source: ``pymc.model_to_networkx``.
 
     Examples

@@ -1,0 +1,296 @@
+"""The flip-book: data sets imagined by priors, page by page, beside the real one."""
+
+import base64
+import json
+from collections.abc import Mapping
+from html import escape
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from lmm_helpers.appearance import COUNTY_COLOURS
+from lmm_helpers.plausibility import Simulated, simulated_pages
+
+SIDE = 1000  # a panel is drawn on a square of this side and stretched to the room there is
+PRINTED_PAGES = 3  # of each book, for print and for readers without JavaScript
+THEMES = {"light": ("#ffffff", "black"), "dark": ("#121212", "white")}  # paper as in flipbook.css
+CONTRAST = 3.0  # of dots against paper (WCAG 2.2, 1.4.11)
+
+Codes = NDArray[np.uint16]
+
+
+class _Run(NamedTuple):
+    """The dots of one group: where they begin and end among the rows, and their colour."""
+
+    group: str
+    start: int
+    stop: int
+    style: str
+
+
+def flipbook(
+    books: Mapping[str, Simulated],
+    *,
+    real: pd.DataFrame,
+    x: str,
+    y: str,
+    hue: str,
+    xlabel: str,
+    ylabel: str,
+    ylim: tuple[float, float],
+    alt: str,
+    caption: str = "",
+    palette: Mapping[str, str] = COUNTY_COLOURS,
+) -> HTML:
+    """Bind simulated data sets into a player that shows them page by page beside the real one.
+
+    Parameters
+    ----------
+    books
+        By name, data sets simulated from one prior each: arrays of the shape (pages, rows) or
+        what ``bambi.Model.prior_predictive`` gives, as in `plausibility`. Rows as in `real`,
+        at least two pages, equally many in all books.
+    real
+        The real data, one row a visit.
+    x, y, hue
+        Columns of `real`: the predictor, the response (whose unit the books share) and the
+        group that has a colour.
+    xlabel, ylabel
+        Labels of the axes, with their units.
+    ylim
+        Lower and upper end of every panel's vertical axis, in the unit of `y`. Values beyond
+        are counted in the panel instead of drawn.
+    alt
+        What the figure looks like, for readers who do not see it.
+    caption
+        What to see, as plain text below the figure.
+    palette
+        A colour for each group; it is darkened or lightened where it could not be seen.
+
+    Returns
+    -------
+    IPython.display.HTML
+        One fragment that needs no server and loads nothing: a grid of the first pages, in
+        whose place a script puts the player. The same arguments give the same bytes.
+
+    Raises
+    ------
+    ValueError
+        If a column, a colour or `alt` is missing, if the real data have missing or infinite
+        values, if `ylim` is no interval, or if the books are not as described above.
+
+    Notes
+    -----
+    A value is drawn to a thousandth of `ylim`; infinite ones count as beyond it. Source: chapter
+    2; the idea is the hypothetical outcome plot of Hullman et al. (2015).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lmm_helpers import load_bounce
+    >>> visits = load_bounce()
+    >>> pages = np.random.default_rng(1).normal(200, 50, size=(4, len(visits)))
+    >>> player = flipbook({"a guess": pages}, real=visits, x="age", y="bounce_time", hue="county",
+    ...                   xlabel="age (years)", ylabel="time (seconds)", ylim=(0, 400),
+    ...                   alt="Times against age: the real ones, and four guessed data sets.")
+    >>> "a guess" in player.data, len(player.data) < 100_000
+    (True, True)
+    """
+    if not alt.strip():
+        raise ValueError("alt is empty; say what the figure looks like.")
+    if not (np.isfinite(ylim).all() and ylim[0] < ylim[1]):
+        raise ValueError(f"ylim is {ylim!r}; it must be (lower, upper), two finite numbers.")
+    across, times = _numbers(real, x), _numbers(real, y)
+    order, runs = _runs(real, hue, palette)
+    pages = _pages(books, rows=len(real))
+    xlim = _padded(across)
+    columns = np.rint(SIDE * (across[order] - xlim[0]) / (xlim[1] - xlim[0])).astype(int)
+    furniture = _furniture(xlim, ylim, xlabel, ylabel)
+    codes = {name: _encoded(page[:, order], ylim) for name, page in pages.items()}
+    panels = [_panel("real data", _encoded(times[order], ylim), columns, runs, furniture)]
+    for name, book in codes.items():
+        for number, page in enumerate(book[:PRINTED_PAGES], start=1):
+            panels.append(_panel(name, page, columns, runs, furniture, page=number))
+    data = {
+        "x": columns.tolist(),
+        "runs": [[run.start, run.stop] for run in runs],
+        "pages": len(next(iter(codes.values()))),
+        "books": [
+            base64.b64encode(book.astype("<u2").tobytes()).decode() for book in codes.values()
+        ],
+    }
+    legend = "".join(
+        f'<span class="flipbook-group" style="{run.style}">{escape(run.group)}</span>'
+        for run in sorted(runs, key=lambda run: list(palette).index(run.group))
+    )
+    return HTML(  # type: ignore[no-untyped-call]
+        f'<figure class="flipbook"><style>{_part("flipbook.css")}</style>'
+        f'<div class="flipbook-grid" role="img" aria-label="{escape(alt)}">{"".join(panels)}</div>'
+        f'<div class="flipbook-legend">{legend}</div>'
+        f"{f'<figcaption>{escape(caption)}</figcaption>' if caption else ''}"
+        f'<script type="application/json">{json.dumps(data, separators=(",", ":"))}</script>'
+        f"<script>{_part('flipbook.js')}</script></figure>"
+    )
+
+
+def _part(name: str) -> str:
+    """Read a file that ships beside this module."""
+    return files("lmm_helpers").joinpath(name).read_text(encoding="utf-8")
+
+
+def _column(real: pd.DataFrame, name: str) -> pd.Series:
+    if name not in real.columns:
+        found = ", ".join(repr(str(column)) for column in real.columns)
+        raise ValueError(f"column {name!r} is missing; the real data have {found or 'none'}.")
+    return real[name]
+
+
+def _numbers(real: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    column = _column(real, name)
+    if not pd.api.types.is_numeric_dtype(column):
+        raise ValueError(f"column {name!r} does not hold numbers; convert it with astype(float).")
+    numbers = column.to_numpy(dtype=float, na_value=np.nan)
+    bad = np.flatnonzero(~np.isfinite(numbers))
+    if bad.size:
+        raise ValueError(
+            f"column {name!r}, row {bad[0]}: {numbers[bad[0]]} cannot be drawn; drop the row."
+        )
+    return numbers
+
+
+def _runs(
+    real: pd.DataFrame, hue: str, palette: Mapping[str, str]
+) -> tuple[NDArray[np.intp], list[_Run]]:
+    """Sort the rows by group, the largest first so that small groups are drawn on top."""
+    groups = _column(real, hue)
+    if groups.isna().any():
+        row = np.flatnonzero(groups.isna())[0]
+        raise ValueError(f"column {hue!r}, row {row}: the group is missing; name it or drop it.")
+    names = groups.astype("str").to_numpy()
+    sizes = pd.Series(names).value_counts(sort=False).sort_values(ascending=False, kind="stable")
+    without = [name for name in sizes.index if name not in palette]
+    if without:
+        raise ValueError(f"palette has no colour for {without[0]!r}; add one, as '#882255'.")
+    stops = sizes.cumsum()
+    styles = _styles(palette)
+    runs = [
+        _Run(name, int(stops[name] - sizes[name]), int(stops[name]), styles[name])
+        for name in sizes.index
+    ]
+    return np.concatenate([np.flatnonzero(names == run.group) for run in runs]), runs
+
+
+def _pages(books: Mapping[str, Simulated], *, rows: int) -> dict[str, NDArray[np.float64]]:
+    """Check that the books can be shown side by side."""
+    if not books:
+        raise ValueError("books is empty; give at least one, as {'a prior': pages}.")
+    pages = {
+        name: simulated_pages(book, rows=rows, name=f"books[{name!r}]")
+        for name, book in books.items()
+    }
+    lengths = {name: len(book) for name, book in pages.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"books have unequal numbers of pages, {lengths}; draw equally many.")
+    if min(lengths.values()) < 2:
+        raise ValueError("books have one page; draw more, as in prior_predictive(draws=30).")
+    return pages
+
+
+def _encoded(values: NDArray[np.float64], ylim: tuple[float, float]) -> Codes:
+    """Count down from the upper limit: 0 is above the page, SIDE + 2 below, between lies 1 + y."""
+    low, high = ylim
+    inside = 1 + np.rint(SIDE * ((high - np.clip(values, low, high)) / (high - low)))
+    return np.where(values > high, 0, np.where(values < low, SIDE + 2, inside)).astype(np.uint16)
+
+
+def _padded(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Limits that leave some air around the outermost dots."""
+    low, high = values.min(), values.max()
+    air = 0.04 * (high - low) or 0.5
+    return float(low - air), float(high + air)
+
+
+def _furniture(
+    xlim: tuple[float, float], ylim: tuple[float, float], xlabel: str, ylabel: str
+) -> str:
+    """Draw what all panels share: rules, ticks and labels."""
+    marks, rules = "", ""
+    for axis, (low, high), edge in (("x", xlim, "left"), ("y", ylim, "bottom")):
+        for tick in MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high):
+            if low <= tick <= high:
+                place = (tick - low) / (high - low)
+                text = f"{tick:g}".replace("-", "\N{MINUS SIGN}")
+                marks += (
+                    f'<span class="flipbook-{axis}tick" style="{edge}:{place:.2%}">{text}</span>'
+                )
+                across, up = round(SIDE * place), round(SIDE * (1 - place))
+                rules += f"M{across} 0V{SIDE}" if axis == "x" else f"M0 {up}H{SIDE}"
+    labels = f'<span class="flipbook-xlabel">{escape(xlabel)}</span>'
+    labels += f'<span class="flipbook-ylabel">{escape(ylabel)}</span>'
+    svg = f'<svg viewBox="0 0 {SIDE} {SIDE}" preserveAspectRatio="none" aria-hidden="true">'
+    zero = round(SIDE * ylim[1] / (ylim[1] - ylim[0]))
+    baseline = f'<path class="flipbook-zero" d="M0 {zero}H{SIDE}"/>' if 0 < zero < SIDE else ""
+    return f'{marks}{labels}{svg}<path class="flipbook-rules" d="{rules}"/>{baseline}'
+
+
+def _panel(
+    name: str,
+    codes: Codes,
+    columns: NDArray[np.int_],
+    runs: list[_Run],
+    furniture: str,
+    *,
+    page: int | None = None,
+) -> str:
+    """Draw one data set; flipbook.js writes later pages over it in the same way."""
+    above, below = int((codes == 0).sum()), int((codes == SIDE + 2).sum())
+    shown = len(codes) - above - below
+    count = f"▲ {above} above · ▼ {below} below · {shown} shown"
+    places = [
+        f"M{across} {code - 1}h1" if 0 < code < SIDE + 2 else ""
+        for across, code in zip(columns.tolist(), codes.tolist(), strict=True)
+    ]
+    dots = "".join(
+        f'<path class="flipbook-group" style="{run.style}" '
+        f'd="{"".join(places[run.start : run.stop])}"/>'
+        for run in runs
+    )
+    title = f'<span class="flipbook-name">{escape(name)}</span>'
+    if page is not None:
+        title += f'<span class="flipbook-number">, page {page}</span>'
+    return (
+        f'<div class="flipbook-panel{"" if page is None else f" flipbook-page-{page}"}">'
+        f'<div class="flipbook-title">{title}</div>'
+        f'<div class="flipbook-count">{count if above or below else f"all {shown} shown"}</div>'
+        f'<div class="flipbook-plot">{furniture}{dots}</svg></div></div>'
+    )
+
+
+def _styles(palette: Mapping[str, str]) -> dict[str, str]:
+    """Give each group its colour for every theme, as CSS.
+
+    The whole palette is mixed with as little black or white as makes every colour stand out from
+    the paper, so that colours keep their distances from each other.
+    """
+    colours = np.array([to_rgb(colour) for colour in palette.values()])
+    styles = dict.fromkeys(palette, "")
+    for theme, (paper, ink) in THEMES.items():
+        mixtures = (colours + share * (to_rgb(ink) - colours) for share in np.linspace(0, 1, 41))
+        mixed = next(colours for colours in mixtures if _contrast(colours, paper).min() >= CONTRAST)
+        for group, (red, green, blue) in zip(palette, mixed, strict=True):
+            styles[group] += f"--{theme}:{to_hex((red, green, blue))};"
+    return styles
+
+
+def _contrast(colours: NDArray[np.float64], paper: str) -> NDArray[np.float64]:
+    """Compute contrast ratios as in WCAG 2.2, from 1 to 21."""
+    channels = np.vstack([colours, to_rgb(paper)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    light: NDArray[np.float64] = linear @ [0.2126, 0.7152, 0.0722] + 0.05
+    return np.maximum(light[:-1], light[-1]) / np.minimum(light[:-1], light[-1])
