@@ -1,0 +1,105 @@
+"""Pictures of every page for people to look at: `python -m bookbuild.screenshots [PAGE …]`.
+
+Writes `_build/screenshots/<page>-<desktop|phone>-<light|dark>.png`, each of the full height.
+"""
+
+import base64
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.support.ui import WebDriverWait
+
+from bookbuild.chapters import BOOK, BUILD, pages, write
+from bookbuild.render import SITE
+
+WIDTHS = {"desktop": 1280, "phone": 390}
+THEMES = ("light", "dark")
+TALLEST = 16_000
+OPTIONS = (
+    "--headless --no-sandbox --disable-gpu --disable-background-networking "
+    "--disable-component-update --disable-sync --no-first-run --hide-scrollbars"
+)
+
+
+def programs() -> tuple[str, str] | None:
+    """The browser and its driver, if this machine has them."""
+    browsers = map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))
+    browser, driver = next(filter(None, browsers), None), shutil.which("chromedriver")
+    return (browser, driver) if browser and driver else None
+
+
+@contextmanager
+def browser() -> Iterator[Chrome]:
+    """A headless browser with a fresh profile that notes what pages log and load."""
+    found = programs()
+    if found is None:
+        raise SystemExit("no chromium with chromedriver on PATH (Debian: chromium-driver)")
+    options = ChromeOptions()
+    options.binary_location = found[0]
+    for option in OPTIONS.split():
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        options.add_argument(f"--user-data-dir={profile}")
+        driver = Chrome(options, ChromeService(found[1]))
+        try:
+            yield driver
+        finally:
+            driver.quit()
+
+
+def open_page(driver: Chrome, name: str, width: int, theme: str | None = "light") -> None:
+    """Open a page from disk, at a width, in a theme or as on a first visit; wait until drawn."""
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    address = (SITE / BOOK / f"{name}.html").absolute().as_uri()
+    if not driver.current_url.startswith("file:"):
+        driver.get(address)
+    driver.execute_script(
+        "localStorage.clear();"
+        "if (arguments[0]) for (const key of ['mode', 'theme']) localStorage[key] = arguments[0]",
+        theme,
+    )
+    driver.get(address)
+    WebDriverWait(driver, 30).until(_is_drawn)
+
+
+def _is_drawn(driver: Chrome) -> bool:
+    """Loaded, and all maths typeset."""
+    return bool(
+        driver.execute_script(
+            "return document.readyState === 'complete' && [...document.querySelectorAll('.math')]"
+            ".every(formula => formula.querySelector('mjx-container'))"
+        )
+    )
+
+
+def save_screenshot(driver: Chrome, path: Path, width: int) -> None:
+    """Write a picture of the whole page."""
+    height = driver.execute_script("return document.documentElement.scrollHeight")
+    clip = {"x": 0, "y": 0, "width": width, "height": min(height, TALLEST), "scale": 1}
+    options = {"format": "png", "captureBeyondViewport": True, "clip": clip}
+    shot = driver.execute_cdp_cmd("Page.captureScreenshot", options)
+    write(path, base64.b64decode(shot["data"]))
+
+
+def main(names: list[str]) -> None:
+    """Picture the named pages, or all."""
+    with browser() as driver:
+        for name, (size, width), theme in product(names or pages(), WIDTHS.items(), THEMES):
+            path = BUILD / "screenshots" / f"{name.replace('/', '--')}-{size}-{theme}.png"
+            open_page(driver, name, width, theme)
+            save_screenshot(driver, path, width)
+            print(path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

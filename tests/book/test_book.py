@@ -1,0 +1,34 @@
+"""The book as it is committed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bookbuild import contracts, proof
+from bookbuild.chapters import chapters, code_cells, read_json, read_notebook, source
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _at_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def test_the_sources_have_no_faults():
+    assert proof.of_sources() == []
+
+
+def test_every_figure_has_a_contract_and_every_contract_a_figure():
+    for chapter in chapters():
+        cells = code_cells(chapter, read_notebook(source(chapter)))
+        named = {contracts.shown(cell, "figure", "name") for _, cell in cells} - {""}
+        path = contracts.contract(chapter)
+        assert named == set(read_json(path) if path.is_file() else {}), f"{chapter}: `make accept`"
+
+
+def test_chapters_and_helpers_do_not_know_the_press():
+    readable = [*(source(chapter) for chapter in chapters()), *(ROOT / "lmm_helpers").glob("*.py")]
+    for path in readable:
+        assert not re.search(r"(?:import|from) bookbuild", path.read_text(encoding="utf-8")), path

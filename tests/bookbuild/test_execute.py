@@ -1,0 +1,202 @@
+"""Execution: a whole result with its record, or nothing that could be taken for one."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from bookbuild import freshness
+from bookbuild.chapters import executed, record
+
+# Writes the process of its kernel, then waits as long as the file `slow` is there.
+PATIENT = """
+import os, pathlib, time
+with open("started", "a") as file:
+    print(os.getpid(), file=file)
+while pathlib.Path("slow").exists():
+    time.sleep(0.1)
+"""
+
+
+def wait_for(condition, seconds=30):
+    end = time.time() + seconds
+    while not condition():
+        assert time.time() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().split(")")[-1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.fixture
+def slow(book):
+    """The sample book with a chapter that takes its time."""
+    book.notebook("one", PATIENT, "assert True, 'yes'")
+    return book.write("book/slow", "")
+
+
+def test_a_chapter_leaves_a_result_and_a_record(book):
+    book.notebook(
+        "one",
+        ("code", "SEED = 5", {"tags": ["parameters"]}),
+        "import os\nprint(SEED, os.getcwd())\nprint(os.environ['NUMBA_NUM_THREADS'])",
+        "assert SEED > 0, 'the seed is positive'",
+    )
+    status, output = book.run("bookbuild.execute", "one")
+    assert status == 0, output
+    assert "one 3/3 cells" in output
+    noted = json.loads(record("one").read_text(encoding="utf-8"))
+    assert noted["seeds"] == {"SEED": "5"}
+    assert (noted["cells"], noted["claims"], noted["figures"], noted["fits"]) == (3, 1, 0, 0)
+    assert noted["peak_memory_mb"] > 20
+    assert noted["seconds"] > 0
+    assert noted["versions"]["papermill"]
+    assert freshness.is_fresh("one")
+    cells = json.loads(executed("one").read_text(encoding="utf-8"))["cells"]
+    assert "".join(cells[1]["outputs"][0]["text"]) == f"5 {book.folder / 'book'}\n1\n"
+    assert not any("papermill" in cell["metadata"] for cell in cells)
+
+    before = executed("one").stat().st_mtime_ns
+    assert book.run("bookbuild.execute", "one") == (0, "")
+    assert executed("one").stat().st_mtime_ns == before
+
+    status, output = book.run("bookbuild.execute", "one", "-p", "SEED", "7")
+    assert status == 0, output
+    assert not freshness.is_fresh("one"), "a trial with other parameters is not the book"
+    cells = json.loads(executed("one").read_text(encoding="utf-8"))["cells"]
+    assert "remove-cell" in cells[1]["metadata"]["tags"]
+    status, output = book.run("bookbuild.execute", "one", "-p", "SED", "7")
+    assert (status, output) == (1, "one has no parameter SED\n")
+
+
+def test_equal_runs_give_equal_bytes_and_figures_describe_themselves(book, figure_metadata):
+    book.notebook(
+        "one",
+        "import matplotlib.pyplot as plt",
+        (
+            "code",
+            "fig, ax = plt.subplots()\nax.plot([1, 2], label='up')\nax.legend();",
+            figure_metadata(),
+        ),
+        "class Counter: pass",
+        "assert 'pylabtools' not in globals(), 'no name of the press reaches a chapter'",
+    )
+    results = []
+    for _ in range(2):
+        status, output = book.run("bookbuild.execute", "one")
+        assert status == 0, output
+        results.append(executed("one").read_bytes())
+        record("one").unlink()
+    assert results[0] == results[1]
+    metadata = json.loads(results[0])["cells"][1]["outputs"][0]["metadata"]["image/png"]
+    assert metadata["width"] < 640
+    panel = metadata["figure"]["axes"][0]
+    assert panel["artists"] == {"Line2D": 1}
+    assert panel["legend"] == ["", "up"]
+    assert panel["xlim"] == [-0.05, 1.05]
+
+
+def test_figures_of_every_make_are_described(book):
+    book.notebook(
+        "one",
+        "import matplotlib.pyplot as plt\nimport pandas as pd\nimport seaborn as sns",
+        "d = pd.DataFrame({'a': [1, 2, 3, 4], 'b': [4, 3, 2, 1], 'c': list('xxyy')})",
+        "sns.relplot(d, x='a', y='b', col='c', hue='c');",
+        "fig, ax = plt.subplots()\nax.bar(['p', 'q'], [1, 2])\nax.twinx().semilogy([1, 10]);",
+        "fig, ax = plt.subplots()\nax.errorbar([1], [1], [1])\nax.axhline(1)\nplt.close()\nfig",
+    )
+    status, output = book.run("bookbuild.execute", "one")
+    assert status == 0, output
+    cells = json.loads(executed("one").read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell["outputs"] if "metadata" in output]
+    facets, twin, last = [
+        output["metadata"]["image/png"]["figure"]
+        for output in outputs
+        if "image/png" in output.get("data", {})
+    ]
+    assert [panel["title"] for panel in facets["axes"]] == ["c = x", "c = y"]
+    assert facets["legends"] == [["c", "x", "y"]]
+    assert [panel["artists"] for panel in twin["axes"]] == [{"BarContainer": 1}, {"Line2D": 1}]
+    assert [panel["yscale"] for panel in twin["axes"]] == ["linear", "log"]
+    assert last["axes"][0]["artists"] == {"ErrorbarContainer": 1, "Line2D": 1}
+
+
+def test_a_failing_cell_names_itself_and_leaves_no_result(book):
+    book.notebook("one", ("markdown", "# One", {}), "x = 0", "print('before')\n1 / x")
+    status, output = book.run("bookbuild.execute", "one")
+    assert status == 1
+    assert "FAILED: chapter one, cell 3 (c3)" in output
+    assert "    1 / x\n" in output
+    assert "ZeroDivisionError: division by zero" in output
+    assert "\x1b" not in output
+    assert "Traceback (most recent call last):\n  File" not in output, "no traceback of the press"
+    partial = json.loads((book.folder / "_build/failed/one.ipynb").read_text(encoding="utf-8"))
+    assert any("before" in str(cell) for cell in partial["cells"])
+    assert not executed("one").exists()
+    assert not freshness.is_fresh("one")
+
+
+def test_a_dying_kernel_is_told_with_its_cell(book):
+    book.notebook("one", "x = 0", "import os\nos._exit(9)", "assert True, 'yes'")
+    status, output = book.run("bookbuild.execute", "one")
+    assert status == 1
+    assert "FAILED: chapter one, cell 2 (c2)" in output
+    assert "DeadKernelError" in output
+    assert "Traceback" not in output
+    assert not executed("one").exists()
+
+
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_execution_leaves_nothing_and_the_next_succeeds(book, slow, kill):
+    process = book.start("bookbuild.execute", "one")
+    started = book.folder / "book/started"
+    wait_for(lambda: started.exists() and started.read_text())
+    kernel = int(started.read_text())
+    process.send_signal(kill)
+    output, _ = process.communicate(timeout=5)
+    wait_for(lambda: not alive(kernel), seconds=5)
+    assert process.returncode == (-9 if kill == signal.SIGKILL else 128 + kill)
+    if kill != signal.SIGKILL:
+        assert "one: stopped" in output
+        assert "Traceback" not in output
+    assert not freshness.is_fresh("one")
+    assert not executed("one").exists()
+    slow.unlink()
+    assert book.run("bookbuild.execute", "one")[0] == 0
+    assert freshness.is_fresh("one")
+
+
+def test_a_chapter_is_never_executed_twice_at_once(book, slow):
+    first = book.start("bookbuild.execute", "one")
+    started = book.folder / "book/started"
+    wait_for(lambda: started.exists() and started.read_text())
+    second = book.start("bookbuild.execute", "one")
+    assert "another process is at work" in second.stdout.readline()
+    slow.unlink()
+    assert first.wait(60) == second.wait(60) == 0
+    first.communicate()
+    second.communicate()
+    assert len(started.read_text().split()) == 1, "the second waited and took the result"
+
+
+def test_only_living_workers_are_shown(book):
+    from bookbuild import progress
+
+    status = progress.Status("one", 1, 4, time.time())
+    with progress.only_worker("one") as file:
+        progress.show(status, file)
+        pid = os.fork()
+        if pid == 0:  # a lock is seen by other processes only
+            os._exit(progress.running(progress.RUNNING) != [status])
+        assert os.waitpid(pid, 0)[1] == 0
+    assert progress.running(progress.RUNNING) == []
+    book.write("_build/running/two.status", json.dumps(status) + "\n")  # of a killed worker
+    assert progress.running(progress.RUNNING) == []

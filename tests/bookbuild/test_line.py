@@ -1,0 +1,181 @@
+"""The whole line on a small book: doit from the sources to a checked site."""
+
+import json
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from bookbuild.chapters import executed, record
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+title: Sample
+only_build_toc_files: true
+execute: {execute_notebooks: "off"}
+bibtex_bibfiles: [book/references.bib]
+html: {use_multitoc_numbering: false}
+sphinx:
+  extra_extensions: [bookbuild.sphinx_tabs, bookbuild.sphinx_cite]
+  config: {bibtex_cite_id: "cite-{key}"}
+"""
+PLOT = "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 2]);"
+TABS = [
+    ("markdown", "<!-- tab -->\n**In Python**\n\nSome prose.", {}),
+    "print('first ' + 'tab')",
+    ("markdown", "<!-- tab -->\n\n**In R**\n\n```r\nlm(y ~ x)\n```", {}),
+    "print('second ' + 'tab')",
+    ("markdown", "<!-- end tabs -->\nAfter the tabs.", {}),
+]
+
+
+@pytest.fixture
+def line(book, figure_metadata):
+    """A book of two chapters and an appendix, with the real pipeline."""
+    shutil.copy(ROOT / "dodo.py", book.folder)
+    book.write("_config.yml", CONFIG)
+    book.toc("one", "two", "appendix/built", "appendix/references")
+    claim = "assert True, 'yes'"
+    cite = "As [Doe (2020)](cite:doe2020) says, see {numref}`fig-line`."
+    book.notebook(
+        "one",
+        ("markdown", f"# One\n\n{cite}", {}),
+        "import lmm_helpers",
+        ("code", PLOT, figure_metadata()),
+        *TABS,
+        claim,
+    )
+    book.notebook("two", ("markdown", "# Two", {}), claim)
+    cite = "[Doe (2020)](cite:doe2020)"
+    book.write("book/appendix/built.md", f"# Built\n\n{cite}\n\n<!-- build record -->\n")
+    book.write("book/appendix/references.md", "# References\n\n```{bibliography}\n:all:\n```\n")
+    book.write(
+        "book/references.bib",
+        "@book{doe2020, author={Doe, A}, title={B}, publisher={C}, year={2020}}\n",
+    )
+    return book
+
+
+def page(book, name):
+    return (book.folder / f"_build/html/book/{name}.html").read_text(encoding="utf-8")
+
+
+def test_the_whole_line(line):
+    status, output = line.run("doit", "-n", "2")
+    assert status == 1, output
+    assert "STOPPED at proof" in output
+    assert "one, fig-line: new figure without a contract" in output
+    assert "Traceback" not in output
+
+    status, output = line.run("doit", "accept")
+    assert status == 0, output
+    assert "accept.html" in output
+    status, output = line.run("doit", "-n", "2")
+    assert status == 0, output
+    assert "cells" not in output, "nothing is executed again"
+    assert output.strip().endswith("_build/html/index.html")
+    _look_at_the_pages(line)
+
+    stamps = [executed(name).stat().st_mtime_ns for name in ("one", "two")]
+    site = (line.folder / "_build/html/index.html").stat().st_mtime_ns
+    (line.folder / "_build/doit.sqlite3").write_bytes(b"damaged by a kill")
+    assert line.run("doit", "-n", "2")[0] == 0
+    assert stamps == [executed(name).stat().st_mtime_ns for name in ("one", "two")]
+    assert site == (line.folder / "_build/html/index.html").stat().st_mtime_ns
+
+    line.write("lmm_helpers/__init__.py", "ANSWER = 43\n")
+    status, output = line.run("doit", "-n", "2")
+    assert status == 0, output
+    assert "one: executed" in output
+    assert "two" not in output, "a chapter without helpers is left alone"
+
+    line.write("book/index.md", "# A book\n\n[A broken link](gone.md)\n")
+    status, output = line.run("doit", "-n", "2")
+    assert status == 1
+    assert "book/index.md:3: WARNING" in output
+    assert "gone.md" in output
+    assert "A broken link" not in page(line, "index"), "the good site stays"
+
+
+def _look_at_the_pages(book):
+    one, built = page(book, "one"), page(book, "appendix/built")
+    assert len(re.findall('class="sd-tab-label"', one)) == 2
+    tabs = one[one.index('<div class="sd-tab-set') : one.index("After the tabs")]
+    first, second = tabs.split("In R")
+    assert "In Python" in first
+    assert "Some prose." in first
+    assert "first tab" in first
+    assert "second tab" in second
+    assert "After the tabs" not in tabs
+    assert 'href="appendix/references.html#cite-doe2020"' in one
+    assert 'href="references.html#cite-doe2020"' in built
+    assert 'id="cite-doe2020"' in page(book, "appendix/references")
+    assert "Peak memory" in built
+    assert json.loads(record("one").read_text(encoding="utf-8"))["versions"]["papermill"] in built
+    image = re.search(r"<img [^>]*_images/[^>]*>", one).group()
+    assert "One straight line" in image
+    assert "height" not in image
+
+
+def test_faults_of_sources_stop_the_press_before_anything_runs(line):
+    line.notebook("two", "assert True")
+    status, output = line.run("doit", "-n", "2")
+    assert status == 1
+    assert "STOPPED at source:\n  - two, cell 1 (c1): `assert` in line 1 has no message" in output
+    assert "cells" not in output
+
+
+def test_a_failing_chapter_stops_the_press_and_the_other_is_kept(line):
+    line.notebook("two", "1 / 0", "assert True, 'yes'")
+    status, output = line.run("doit", "-n", "2")
+    assert status == 1
+    assert "FAILED: chapter two, cell 1 (c1)" in output
+    assert "STOPPED at execute:two" in output
+    assert record("one").exists()
+    assert not record("two").exists()
+
+
+def test_one_chapter_can_be_made_alone(line):
+    status, output = line.run("doit", "chapter", "--name", "two")
+    assert status == 0, output
+    assert record("two").exists()
+    assert not record("one").exists()
+    status, output = line.run("doit", "chapter", "--name", "three")
+    assert status != 0
+    assert "there is no chapter 'three'; the chapters are: one, two" in output
+    assert "Traceback" not in output
+
+
+def test_ctrl_c_stops_at_once_without_a_traceback(line):
+    line.notebook("two", "import time\ntime.sleep(60)", "assert True, 'yes'")
+    process = line.start("doit", "-n", "2")
+    while "two 0/2" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "Finished chapters are kept" in output
+    assert "Traceback" not in output
+
+
+def test_wrong_tabs_are_warnings_that_name_their_place(book):
+    pages = {
+        "nolabel": "# A\n\n<!-- tab -->\nplain\n\n<!-- end tabs -->\n",
+        "unclosed": "# A\n\n<!-- tab -->\n**B**\n\ntext\n",
+        "heading": "# A\n\n<!-- tab -->\n**B**\n\n## C\n\ntext\n\n<!-- end tabs -->\n",
+        "stray": "# A\n\n<!-- end tabs -->\n",
+    }
+    for name, content in pages.items():
+        book.write(f"tabs/{name}.md", content)
+    book.write("tabs/index.md", "# I\n\n```{toctree}\n" + "\n".join(pages) + "\n```\n")
+    book.write("tabs/conf.py", "extensions = ['myst_parser', 'bookbuild.sphinx_tabs']\n")
+    _, output = book.run("sphinx", "-q", "tabs", "out")
+    for name, message in {
+        "nolabel.md:3": "needs a label",
+        "unclosed.md:3": "not closed",
+        "stray.md:3": "without a <!-- tab -->",
+        "heading.md": "not closed",
+    }.items():
+        assert re.search(f"{name}.*WARNING:.*{message}", output), output

@@ -1,0 +1,255 @@
+"""Proof-reading: a clean chapter has no faults, and each planted fault is found and named."""
+
+import json
+
+import pytest
+
+from bookbuild import contracts, proof, prose
+from bookbuild.chapters import executed, read_json, read_notebook, source, write_json
+
+DESCRIPTION = {
+    "size": [6.4, 4.8],
+    "suptitle": "",
+    "axes": [
+        {
+            "title": "Rises by 4.2 s",
+            "xlabel": "age (years)",
+            "ylabel": "time (s)",
+            "xlim": [0.0, 100.0],
+            "ylim": [150.0, 250.0],
+            "xscale": "linear",
+            "yscale": "linear",
+            "artists": {"Line2D": 1, "PathCollection": 8},
+            "legend": ["county", "kent"],
+        }
+    ],
+    "legends": [],
+    "texts": 0,
+}
+
+
+@pytest.fixture
+def clean(book, figure_metadata):
+    """A chapter with a figure and a claim, executed, its contract accepted."""
+    cells = [
+        ("markdown", "# One\n\nAs [Doe (2020)](cite:doe2020) says, there are 8 counties.", {}),
+        ("code", "ax.plot()", figure_metadata()),
+        "assert True, 'truth is true'",
+    ]
+    book.notebook("one", *cells)
+    book.write("book/_numbers.yml", "one:\n  8: given by the design\n")
+    book.write("book/references.bib", "@article{doe2020, title={A}}\n")
+    notebook = read_json(source("one"))
+    notebook["cells"][1]["outputs"] = [
+        {
+            "output_type": "display_data",
+            "data": {"image/png": "aGk=", "text/plain": "<Figure>"},
+            "metadata": {"image/png": {"width": 4, "figure": json.loads(json.dumps(DESCRIPTION))}},
+        }
+    ]
+    write_json(executed("one"), notebook)
+    write_json(contracts.contract("one"), {"fig-line": DESCRIPTION})
+    assert proof.of_sources() == []
+    assert proof.of_results() == []
+    return book
+
+
+def change(path, *keys, to):
+    content = read_json(path)
+    *way, last = keys
+    target = content
+    for key in way:
+        target = target[key]
+    target[last] = to
+    write_json(path, content)
+
+
+SHOWN = ("cells", 1, "metadata", "mystnb")
+SOURCE_FAULTS = {
+    "outputs": (
+        ("cells", 1, "outputs"),
+        [{"output_type": "stream", "text": "x", "name": "stdout"}],
+        "holds outputs",
+    ),
+    "count": (("cells", 2, "execution_count"), 3, "cell 3 (c3): holds outputs"),
+    "no id": (("cells", 2, "id"), "", "no id of its own"),
+    "same id": (("cells", 2, "id"), "c2", "no id of its own"),
+    "no message": (("cells", 2, "source"), "assert True", "has no message"),
+    "no claim": (("cells", 2, "source"), "pass", "asserts nothing"),
+    "long cell": (("cells", 2, "source"), "assert True, 'a'\n" * 21, "21 lines"),
+    "unknown work": (("cells", 0, "source"), "# One\n8 [Roe](cite:roe1999)", "cites 'roe1999'"),
+    "typed number": (("cells", 0, "source"), "# One\n8 and 4.5", "numeral '4.5'"),
+    "unused number": (("cells", 0, "source"), "# One", "'8' does not occur"),
+    "number in caption": (
+        (*SHOWN, "figure", "caption"),
+        "It climbs by 3 s.",
+        "caption: numeral '3'",
+    ),
+    "number in alt": (
+        (*SHOWN, "image", "alt"),
+        "A line climbs by 30 s. " * 4,
+        "alt text: numeral '30'",
+    ),
+    "no alt": ((*SHOWN, "image"), {}, "mystnb.image.alt is ''"),
+    "short alt": ((*SHOWN, "image", "alt"), "A line.", "mystnb.image.alt is 'A line.'"),
+    "file as alt": ((*SHOWN, "image", "alt"), "_images/" + "a" * 64 + ".png", "mystnb.image.alt"),
+    "no caption": ((*SHOWN, "figure", "caption"), " ", "no mystnb.figure.caption"),
+    "no figure name": ((*SHOWN, "figure", "name"), "line", "mystnb.figure.name is 'line'"),
+}
+OUTPUT = ("cells", 1, "outputs", 0)
+RESULT_FAULTS = {
+    "error": (
+        OUTPUT,
+        {"output_type": "error", "ename": "ValueError", "evalue": "no"},
+        "raises ValueError",
+    ),
+    "warning": (
+        OUTPUT,
+        {"output_type": "stream", "name": "stderr", "text": "Danger"},
+        "stderr.*\n.*Danger",
+    ),
+    "no image": (("cells", 1, "outputs"), [], "makes 0 images"),
+    "no metadata": (("cells", 1, "metadata"), {}, "mystnb.image.alt is ''"),
+    "not described": ((*OUTPUT, "metadata"), {}, "nothing describes"),
+    "vector image": ((*OUTPUT, "data"), {"image/svg+xml": "<svg/>"}, "image/svg"),
+    "large": (
+        OUTPUT,
+        {"output_type": "display_data", "data": {"text/html": "x" * 700_001}},
+        "700 kB",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SOURCE_FAULTS)
+def test_each_fault_of_a_source_is_found(clean, name):
+    keys, to, message = SOURCE_FAULTS[name]
+    change(source("one"), *keys, to=to)
+    assert any(message in fault for fault in proof.of_sources())
+
+
+@pytest.mark.parametrize("name", RESULT_FAULTS)
+def test_each_fault_of_a_result_is_found(clean, name):
+    keys, to, message = RESULT_FAULTS[name]
+    change(executed("one"), *keys, to=to)
+    with pytest.raises(AssertionError, match=f"(?s)one, cell 2.*{message}"):
+        assert proof.of_results() == [], "\n".join(proof.of_results())
+
+
+def test_a_figure_cell_shows_nothing_else(clean):
+    outputs = read_json(executed("one"))["cells"][1]["outputs"]
+    text = {"output_type": "execute_result", "data": {"text/plain": "[<Line2D>]"}, "metadata": {}}
+    change(executed("one"), "cells", 1, "outputs", to=[*outputs, text])
+    assert "semicolon" in proof.of_results()[0]
+    change(executed("one"), "cells", 1, "outputs", to=outputs * 2)
+    assert "makes 2 images" in proof.of_results()[0]
+
+
+def test_alt_must_differ_from_the_caption(clean):
+    long = "The line climbs all the way from the lower left to the upper right of the panel."
+    change(source("one"), *SHOWN, "figure", "caption", to=long)
+    change(source("one"), *SHOWN, "image", "alt", to=long)
+    assert any("repeats the caption" in fault for fault in proof.of_sources())
+
+
+def test_figure_names_are_unique_in_the_book(clean):
+    clean.toc("one", "two")
+    clean.write("book/two.ipynb", source("one").read_text(encoding="utf-8"))
+    assert sum("more than once" in fault for fault in proof.of_sources()) == 2
+
+
+def test_index_is_prose_too_and_numbers_belong_to_pages(clean):
+    clean.write("book/index.md", "# A book\n\nIt has 613 rows and cites [Roe](cite:roe).\n")
+    clean.write("book/_numbers.yml", "one:\n  8: given\ngone:\n  5: x\n")
+    found = "\n".join(proof.of_sources())
+    assert "index: numeral '613'" in found
+    assert "index: cites 'roe'" in found
+    assert "'gone' is neither" in found
+
+
+@pytest.mark.parametrize(
+    ("markdown", "numerals"),
+    [
+        ("There are 8 of 1,234.5 and 89%", ["8", "1,234.5", "89"]),
+        ("lme4, R2, `x = 1`, ``a ` 2``, {numref}`fig-3`", []),
+        ("$x_1 = 2$ and\n$$\n3\n$$\n", []),
+        ("[text 7](page8.md) <http://a/9> https://b/10", ["7"]),
+        ("[Doe (2020)](cite:doe2020)", []),
+        ("1. first\n2. second 5\n", ["5"]),
+        ("<!-- 4 -->\n<img width=300>\n", []),
+        ("```python\nx = 1\n```\n~~~\n2\n~~~\n", []),
+        ("```{note}\n:class: c3\nThere are 4.\n```\n", ["4"]),
+        (":::{note} 6\nThere are 7.\n:::\n", ["6", "7"]),
+        ("````{note}\n```python\n1\n```\n8\n````\n", ["8"]),
+        ("```{math}\n1\n```\n", []),
+        ("(label-1)=\n# Two 2\n", ["2"]),
+        ("---\ntoc: 3\n---\nText 4", ["4"]),
+        ("−3 s, 5–10 and 2×2", ["3", "5", "10", "2", "2"]),
+    ],
+)
+def test_what_counts_as_a_numeral(markdown, numerals):
+    assert prose.numerals(markdown) == numerals
+
+
+PANEL = ("fig-line", "axes", 0)
+DRIFTS = {
+    "size": (("fig-line", "size"), [5, 5], "size"),
+    "suptitle": (("fig-line", "suptitle"), "A", "suptitle"),
+    "panels": (("fig-line", "axes"), [], "number of panels was 0, is 1"),
+    "title": ((*PANEL, "title"), "Falls by 4.2 s", "title was 'Falls by 4.2 s', is 'Rises"),
+    "no title": ((*PANEL, "title"), "", "title"),
+    "xlabel": ((*PANEL, "xlabel"), "age", "xlabel"),
+    "ylabel": ((*PANEL, "ylabel"), "time", "ylabel"),
+    "scale": ((*PANEL, "yscale"), "log", "yscale"),
+    "kinds": ((*PANEL, "artists"), {"Line2D": 1}, "artists"),
+    "counts": ((*PANEL, "artists"), {"Line2D": 2, "PathCollection": 8}, "artists"),
+    "legend": ((*PANEL, "legend"), ["county", "essex"], "legend"),
+    "no legend": ((*PANEL, "legend"), None, "legend"),
+    "limits": ((*PANEL, "xlim"), [0.0, 103.0], "xlim"),
+    "legends": (("fig-line", "legends"), [["a"]], "legends"),
+    "texts": (("fig-line", "texts"), 1, "texts"),
+}
+
+
+@pytest.mark.parametrize("name", DRIFTS)
+def test_each_drift_from_a_contract_is_found(clean, name):
+    keys, was, message = DRIFTS[name]
+    change(contracts.contract("one"), *keys, to=was)
+    (fault,) = contracts.faults("one")
+    assert fault.startswith("one, fig-line: ")
+    assert message in fault
+    assert "make accept" in fault
+
+
+def test_computed_numbers_and_small_shifts_are_no_drift(clean):
+    change(contracts.contract("one"), *PANEL, "title", to="Rises by −17 s")
+    change(contracts.contract("one"), *PANEL, "xlim", to=[0.9, 101.0])
+    assert contracts.faults("one") == []
+
+
+def test_missing_and_left_over_contracts_are_faults(clean):
+    write_json(contracts.contract("one"), {"fig-old": DESCRIPTION})
+    assert [fault.split(";")[0] for fault in contracts.faults("one")] == [
+        "one, fig-line: new figure without a contract",
+        "one, fig-old: the chapter no longer draws this figure",
+    ]
+    write_json(contracts.contract("gone"), {})
+    assert any("gone.json belongs to no chapter" in fault for fault in proof.of_sources())
+
+
+def test_accept_writes_the_page_and_the_contracts(clean, capsys):
+    change(source("one"), *SHOWN, "figure", "caption", to="<b>")
+    notebook = read_notebook(executed("one"))
+    notebook["cells"][1]["metadata"]["mystnb"]["figure"]["caption"] = "<b>&</b>"
+    write_json(executed("one"), notebook)
+    change(contracts.contract("one"), *PANEL, "xlabel", to="<i>old")
+    write_json(contracts.contract("gone"), {})
+    contracts.accept()
+    page = contracts.PAGE.read_text(encoding="utf-8")
+    assert "&lt;b&gt;&amp;&lt;/b&gt;" in page
+    assert "&lt;i&gt;old" in page
+    assert "no earlier picture on this machine" in page
+    assert "git checkout book/_contracts" in capsys.readouterr().out
+    assert contracts.faults("one") == []
+    assert not contracts.contract("gone").exists()
+    contracts.accept()
+    assert "as accepted before" in contracts.PAGE.read_text(encoding="utf-8")

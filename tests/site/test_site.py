@@ -1,0 +1,121 @@
+"""What a reader meets: every page from disk, on a phone and on a desk, in light and in dark."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.support.ui import WebDriverWait
+
+from bookbuild import render, site
+from bookbuild.chapters import BOOK, pages
+from bookbuild.render import SITE
+from bookbuild.screenshots import open_page
+
+ROOT = Path(__file__).parents[2]
+PHONE, DESKTOP = 390, 1280
+
+
+def pytest_generate_tests(metafunc):
+    if "page" in metafunc.fixturenames:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(ROOT)
+            metafunc.parametrize("page", pages())
+
+
+def test_the_site_is_what_the_sources_give():
+    assert render.is_fresh(), "the site is older than its sources: run `make book` first"
+
+
+def test_the_files_of_the_site_have_no_faults():
+    assert site.faults() == []
+
+
+def test_a_page_opens_without_errors_and_loads_nothing_remote(driver, page):
+    driver.get_log("browser")
+    driver.get_log("performance")
+    open_page(driver, page, DESKTOP, theme=None)
+    logged = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+    assert logged == []
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    urls = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert urls
+    assert [url for url in urls if url.startswith(("http", "ws"))] == []
+    failed = [m["params"] for m in messages if m["method"] == "Network.loadingFailed"]
+    assert failed == []
+
+
+def test_maths_and_pictures_are_drawn(driver, page):
+    open_page(driver, page, DESKTOP)  # waits until every formula is typeset
+    content = (SITE / BOOK / f"{page}.html").read_text(encoding="utf-8")
+    formulas = len(re.findall(r'class="math ', content))
+    drawn = driver.execute_script("return document.querySelectorAll('.math mjx-container').length")
+    assert drawn >= formulas
+    assert driver.execute_script("return document.querySelectorAll('mjx-merror').length") == 0
+    assert (
+        driver.execute_script(
+            "return [...document.querySelectorAll('article img')].map(i => [i.src, i])"
+            ".filter(([src, i]) => i.loading !== 'lazy' && !(i.complete && i.naturalWidth))"
+            ".map(([src]) => src)"
+        )
+        == []
+    )
+
+
+def test_a_phone_shows_a_page_without_sideways_scrolling(driver, page):
+    open_page(driver, page, PHONE)
+    width = driver.execute_script("return document.documentElement.scrollWidth")
+    wide = driver.execute_script(
+        "return [...document.querySelectorAll('main *')]"
+        ".filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('pre'))"
+        ".map(e => e.outerHTML.slice(0, 120)).slice(0, 5)"
+    )
+    assert width <= PHONE, f"{page} is {width} px wide: {wide}"
+
+
+def test_light_and_dark_differ_and_can_be_read(driver, page):
+    backgrounds = set()
+    for theme in ("light", "dark"):
+        open_page(driver, page, DESKTOP, theme)
+        background, text = driver.execute_script(
+            "const light = c => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number);"
+            " return (0.299 * r + 0.587 * g + 0.114 * b) / 255 };"
+            "const of = (e, p) => light(getComputedStyle(e)[p]);"
+            "const prose = document.querySelector('article p, article');"
+            "return [of(document.body, 'backgroundColor'), of(prose, 'color')]"
+        )
+        assert abs(background - text) > 0.5, f"{page} in {theme}"
+        backgrounds.add(round(background, 1))
+    assert len(backgrounds) == 2
+
+
+def test_the_search_finds_a_word_from_disk(driver):
+    driver.get((SITE / "search.html").absolute().as_uri() + "?q=counties")
+    found = "return document.querySelectorAll('#search-results li a').length"
+    assert WebDriverWait(driver, 20).until(lambda browser: browser.execute_script(found))
+
+
+def test_the_front_door_leads_to_the_book(driver):
+    driver.get((SITE / "index.html").absolute().as_uri())
+    WebDriverWait(driver, 10).until(lambda browser: "/book/index.html" in browser.current_url)
+
+
+def test_tabs_can_be_switched(driver):
+    tabbed = [p for p in pages() if "sd-tab-set" in (SITE / BOOK / f"{p}.html").read_text("utf-8")]
+    if not tabbed:
+        pytest.skip("no page has tabs")
+    open_page(driver, tabbed[0], DESKTOP)
+    shown = (
+        "const tabs = document.querySelector('.sd-tab-set');"
+        "return [...tabs.querySelectorAll(':scope > .sd-tab-content')]"
+        ".map(content => content.offsetHeight > 0)"
+    )
+    before = driver.execute_script(shown)
+    driver.execute_script("document.querySelectorAll('.sd-tab-set > label')[1].click()")
+    after = driver.execute_script(shown)
+    assert before.count(True) == after.count(True) == 1
+    assert before != after
