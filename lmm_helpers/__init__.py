@@ -12,7 +12,9 @@ from lmm_helpers.bounce import (
 )
 from lmm_helpers.candidates import candidate_models
 from lmm_helpers.convergence import check_convergence
+from lmm_helpers.flipbook import flipbook
 from lmm_helpers.model_graph import plot_model_graph
+from lmm_helpers.plausibility import plausibility
 from lmm_helpers.standardization import Scale, standardize
 
 __all__ = [
@@ -26,7 +28,9 @@ __all__ = [
     "check_bounce",
     "check_convergence",
     "county_truth",
+    "flipbook",
     "load_bounce",
+    "plausibility",
     "plot_model_graph",
     "set_up_chapter",
     "simulate_bounce",

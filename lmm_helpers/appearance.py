@@ -14,7 +14,7 @@ POOLED_COLOUR = "black"
 
 
 def set_up_chapter() -> None:
-    """Give figures the book's style and keep the samplers' log lines off the page.
+    """Give figures the book's style and keep log lines that repeat an output off the page.
 
     Notes
     -----
@@ -46,3 +46,4 @@ def set_up_chapter() -> None:
     )
     for library in ("pymc", "bambi", "nutpie"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    logging.getLogger("arviz_stats.psense").setLevel(logging.ERROR)

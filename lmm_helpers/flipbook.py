@@ -292,5 +292,5 @@ def _contrast(colours: NDArray[np.float64], paper: str) -> NDArray[np.float64]:
     """Compute contrast ratios as in WCAG 2.2, from 1 to 21."""
     channels = np.vstack([colours, to_rgb(paper)])
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    light: NDArray[np.float64] = linear @ [0.2126, 0.7152, 0.0722] + 0.05
-    return np.maximum(light[:-1], light[-1]) / np.minimum(light[:-1], light[-1])
+    *own, behind = linear @ [0.2126, 0.7152, 0.0722] + 0.05
+    return np.array([max(light, behind) / min(light, behind) for light in own])
