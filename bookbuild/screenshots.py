@@ -56,10 +56,7 @@ def browser() -> Iterator[Chrome]:
 
 def open_page(driver: Chrome, name: str, width: int, theme: str | None = "light") -> None:
     """Open a page from disk, at a width, in a theme or as on a first visit; wait until drawn."""
-    driver.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
+    set_size(driver, width, 900)
     address = (SITE / BOOK / f"{name}.html").absolute().as_uri()
     if not driver.current_url.startswith("file:"):
         driver.get(address)
@@ -82,12 +79,17 @@ def _is_drawn(driver: Chrome) -> bool:
     )
 
 
+def set_size(driver: Chrome, width: int, height: int) -> None:
+    """Give the window this size; a narrow one is a phone's."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
 def save_screenshot(driver: Chrome, path: Path, width: int) -> None:
-    """Write a picture of the whole page."""
+    """Write a picture of the whole page, in a window as tall as the page."""
     height = driver.execute_script("return document.documentElement.scrollHeight")
-    clip = {"x": 0, "y": 0, "width": width, "height": min(height, TALLEST), "scale": 1}
-    options = {"format": "png", "captureBeyondViewport": True, "clip": clip}
-    shot = driver.execute_cdp_cmd("Page.captureScreenshot", options)
+    set_size(driver, width, min(height, TALLEST))
+    shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
     write(path, base64.b64decode(shot["data"]))
 
 
