@@ -206,6 +206,7 @@ def _keep(
         "claims": len(claims(chapter, notebook)),
         "figures": sum("image/png" in output.get("data", {}) for output in outputs),
         "fits": len(fits.samplings(fits.code(chapter, notebook))),
+        "draws_per_second": _draws_per_second(outputs),
         "seconds": round(seconds, 1),
         "peak_memory_mb": round(peak / (1024**2 if sys.platform == "darwin" else 1024)),
         "parameters": used,
@@ -213,6 +214,15 @@ def _keep(
         "versions": {"python": sys.version.split()[0], **_versions()},
     }
     write_json(record(chapter), content)
+
+
+def _draws_per_second(outputs: list[Cell]) -> float | None:
+    """Effective draws of the worst parameter a second of sampling, over all verdicts shown."""
+    noted = [output.get("metadata", {}).get("text/html", {}).get("sampling") for output in outputs]
+    verdicts = [sampling for sampling in noted if sampling]
+    seconds = sum(sampling["sampling_seconds"] for sampling in verdicts)
+    draws = sum(sampling["smallest_ess"] for sampling in verdicts)
+    return round(draws / seconds, 1) if seconds else None
 
 
 def _versions() -> dict[str, str]:

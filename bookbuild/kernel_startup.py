@@ -1,4 +1,6 @@
-"""Run at the start of every kernel: each figure is stored with a description of what it shows.
+"""Run at the start of every kernel: figures and verdicts are stored with notes on themselves.
+
+Each figure gets a description of what it shows, each verdict on a fit the speed of its sampler.
 
 IPython reads this file as the kernel's configuration, in a namespace of its own: no name of it
 reaches a chapter.  IPython's PNG printer is wrapped where the inline backend looks it up, so the
@@ -12,6 +14,7 @@ from collections import Counter
 from typing import Any
 
 from IPython.core import pylabtools
+from IPython.core.formatters import HTMLFormatter
 
 
 def _die_with_the_press() -> None:
@@ -86,5 +89,21 @@ def _describe_figures() -> None:
     tools.print_figure, tools.retina_figure = described, described_fine
 
 
+def _time_verdicts() -> None:
+    """Store beside the table of `check_convergence` what it notes of the sampler's speed."""
+    formatter: Any = HTMLFormatter
+    plain = formatter.__call__
+
+    def timed(self: Any, shown: Any) -> Any:  # noqa: ANN401
+        html = plain(self, shown)
+        sampling = getattr(shown, "attrs", {})
+        if html is None or not isinstance(sampling, dict) or "sampling_seconds" not in sampling:
+            return html
+        return html, {"sampling": sampling}
+
+    formatter.__call__ = timed
+
+
 _die_with_the_press()
+_time_verdicts()
 _describe_figures()

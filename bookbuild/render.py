@@ -151,9 +151,21 @@ def _for_pages(notebook: dict[str, Any]) -> dict[str, Any]:
 def build_record() -> str:
     """How this book was built, as Markdown tables."""
     records = [read_json(record(chapter)) for chapter in chapters()]
-    head = ["Chapter", "Cells", "Claims", "Figures", "Fits", "Seconds", "Peak memory (MB)", "Seeds"]
-    fields = ["chapter", "cells", "claims", "figures", "fits", "seconds", "peak_memory_mb"]
-    rows = [[*(str(noted[field]) for field in fields), _seeds(noted)] for noted in records]
+    columns = {
+        "Chapter": "chapter",
+        "Cells": "cells",
+        "Claims": "claims",
+        "Figures": "figures",
+        "Fits": "fits",
+        "Seconds": "seconds",
+        "Peak memory (MB)": "peak_memory_mb",
+        "Effective draws per second": "draws_per_second",
+    }
+    head = [*columns, "Seeds", "Key"]
+    rows = [
+        [*(str(noted[field] or "") for field in columns.values()), _seeds(noted), noted["key"][:8]]
+        for noted in records
+    ]
     versions = {name: v for noted in records for name, v in sorted(noted["versions"].items())}
     python = versions.pop("python", "")
     return "\n\n".join(

@@ -27,7 +27,8 @@ def check_convergence(fit: xr.DataTree, *, expected_faults: Collection[str] = ()
     -------
     pandas.DataFrame
         One row a check: the ``worst`` value over all parameters and chains, ``where`` it
-        stands, what is ``required``, and whether it ``passed``.
+        stands, what is ``required``, and whether it ``passed``. Its ``attrs`` note the
+        ``smallest_ess`` (bulk) and, if the fit knows them, the ``sampling_seconds``.
 
     Raises
     ------
@@ -78,6 +79,9 @@ def check_convergence(fit: xr.DataTree, *, expected_faults: Collection[str] = ()
         rows, columns=["check", "worst", "where", "required", "passed"], dtype=object
     ).set_index("check")
     verdict["passed"] = verdict["passed"].astype(bool)
+    verdict.attrs["smallest_ess"] = float(parameters["ess_bulk"].min())
+    if "sampling_time" in fit["posterior"].attrs:
+        verdict.attrs["sampling_seconds"] = float(fit["posterior"].attrs["sampling_time"])
     failed = set(verdict.index[~verdict["passed"]])
     if expected_faults:
         surprises = [f"{check} should fail" for check in expected_faults if check not in failed]

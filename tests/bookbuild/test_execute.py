@@ -58,6 +58,7 @@ def test_a_chapter_leaves_a_result_and_a_record(book):
     assert (noted["cells"], noted["claims"], noted["figures"], noted["fits"]) == (3, 1, 0, 0)
     assert noted["peak_memory_mb"] > 20
     assert noted["seconds"] > 0
+    assert noted["draws_per_second"] is None
     assert noted["versions"]["papermill"]
     assert freshness.is_fresh("one")
     cells = json.loads(executed("one").read_text(encoding="utf-8"))["cells"]
@@ -75,6 +76,23 @@ def test_a_chapter_leaves_a_result_and_a_record(book):
     assert "remove-cell" in cells[1]["metadata"]["tags"]
     status, output = book.run("bookbuild.execute", "one", "-p", "SED", "7")
     assert (status, output) == (1, "one has no parameter SED\n")
+
+
+def test_the_record_counts_effective_draws_per_second_over_all_verdicts(book):
+    def verdict(attrs):
+        return f"frame = pd.DataFrame({{'worst': [1.0]}})\nframe.attrs = {attrs}\nframe"
+
+    book.notebook(
+        "one",
+        "import pandas as pd\nassert True, 'yes'",
+        verdict({"smallest_ess": 400, "sampling_seconds": 1.5}),
+        verdict({"smallest_ess": 200, "sampling_seconds": 0.5}),
+        verdict({"smallest_ess": 9}),
+        "pd.DataFrame({'worst': [1.0]})",
+    )
+    status, output = book.run("bookbuild.execute", "one")
+    assert status == 0, output
+    assert json.loads(record("one").read_text(encoding="utf-8"))["draws_per_second"] == 300
 
 
 def test_equal_runs_give_equal_bytes_and_figures_describe_themselves(book, figure_metadata):
