@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from importlib import metadata
@@ -74,8 +75,10 @@ def _execute(chapter: str, parameters: Mapping[str, object], status: IO[str]) ->
     running.parent.mkdir(parents=True, exist_ok=True)
     started = time.time()
     try:
-        with progress.ticking():
-            defaults = _run(chapter, parameters, running, started, status)
+        # The kernel is spoken to through sockets in a folder, so that no network is needed at all;
+        # their names have a short limit, so the folder is not below this one.
+        with progress.ticking(), tempfile.TemporaryDirectory(prefix="kernel-") as sockets:
+            defaults = _run(chapter, parameters, running, started, status, f"{sockets}/socket")
     except PapermillExecutionError as error:
         trace = "\n".join("\n".join(error.traceback).splitlines()[-25:])
         progress.say(_failure(chapter, running, f"{error.ename}: {error.evalue}\n\n{trace}"))
@@ -99,7 +102,6 @@ def _prepare_environment(build: Path) -> None:
     os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
     os.environ |= {
         "IPYTHONDIR": str(build / "ipython"),
-        "JUPYTER_RUNTIME_DIR": str(build / "ipython" / "runtime"),
         "MPLCONFIGDIR": str(cache / "matplotlib"),
         "NUMBA_CACHE_DIR": str(cache / "numba"),
         "PYTENSOR_FLAGS": f"base_compiledir='{cache / 'pytensor'}'",
@@ -115,9 +117,11 @@ def _run(
     output: Path,
     started: float,
     status: IO[str],
+    sockets: str,
 ) -> dict[str, str]:
     """Execute the notebook with papermill; returns the parameters it declares, with defaults."""
     import papermill
+    from traitlets.config import Config
 
     declared = papermill.inspect_notebook(str(source(chapter)))
     unknown = parameters.keys() - declared.keys()
@@ -143,6 +147,7 @@ def _run(
         resources={"metadata": {"path": str((BOOK / chapter).parent.absolute())}},
         extra_arguments=["--HistoryManager.enabled=False", "--log-level=CRITICAL"],
         coalesce_streams=True,
+        config=Config({"KernelManager": {"transport": "ipc", "ip": sockets}}),
         record_timing=False,
         on_cell_executed=cell_done,
     )

@@ -113,7 +113,7 @@ def _of_cell(place: Place, cell: Cell) -> list[str]:
     if cell.get("outputs") or cell.get("execution_count") is not None:
         faults.append(f"{place}: holds outputs: clear them before committing (Edit, Clear Outputs)")
     lines = sum(bool(line.strip()) for line in cell["source"].splitlines())
-    if lines > MOST_LINES:
+    if lines > MOST_LINES and "remove-input" not in cell["metadata"].get("tags", []):
         faults.append(f"{place}: {lines} lines of code, the most is {MOST_LINES}: split the cell")
     return faults + (_of_figure_metadata(place, cell) if _names_figure(cell) else [])
 

@@ -2,6 +2,7 @@
 
 import logging
 
+import pytensor.configdefaults
 import seaborn as sns
 
 from lmm_helpers.bounce import COUNTY_SIZES
@@ -14,10 +15,17 @@ POOLED_COLOUR = "black"
 
 
 def set_up_chapter() -> None:
-    """Give figures the book's style and keep log lines that repeat an output off the page.
+    """Give figures the book's style, and make draws depend on the seed alone.
+
+    Log lines that only repeat an output are kept off the page.
 
     Notes
     -----
+    PyTensor lets Numba reorder floating-point arithmetic ("fast maths"), and a function compiled
+    just now is reordered otherwise than one from the cache. The last digits differ, and with them,
+    after some steps, the draws. Without fast maths the same seed gives the same draws either way,
+    and sampling is as fast.
+
     Source: every chapter calls this in its first cell.
 
     Examples
@@ -44,6 +52,7 @@ def set_up_chapter() -> None:
             "legend.frameon": False,
         },
     )
+    pytensor.configdefaults.config.numba__fastmath = False
     for library in ("pymc", "bambi", "nutpie"):
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("arviz_stats.psense").setLevel(logging.ERROR)
