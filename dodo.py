@@ -20,7 +20,7 @@ from doit.exceptions import TaskFailed
 from doit.reporter import ConsoleReporter
 
 from bookbuild import freshness, proof, render, site
-from bookbuild.chapters import BUILD, chapters, executed, known, page_source, pages, record
+from bookbuild.chapters import BUILD, chapters, executed, known, page_source, pages, record, source
 from bookbuild.stopping import stop_at_signals
 
 Task = dict[str, Any]
@@ -33,8 +33,8 @@ def task_source() -> Task:
 
 
 def task_execute() -> Iterator[Task]:
-    """Execute each chapter in a kernel of its own, unless its result is there."""
-    for chapter in chapters():
+    """Execute each chapter in a kernel of its own, unless its result is there; long ones first."""
+    for chapter in sorted(chapters(), key=size, reverse=True):
         yield {
             "name": chapter,
             "actions": [partial(run, "bookbuild.execute", chapter)],
@@ -43,6 +43,11 @@ def task_execute() -> Iterator[Task]:
             "targets": [executed(chapter), record(chapter)],
             "uptodate": [result_of(freshness.is_fresh, chapter)],
         }
+
+
+def size(chapter: str) -> int:
+    """How much there is to execute, roughly: the length of the notebook."""
+    return source(chapter).stat().st_size
 
 
 def task_proof() -> Task:
