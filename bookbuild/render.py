@@ -37,6 +37,19 @@ KEY = SITE / ".key"
 CONFIGURATION = [Path("_config.yml"), Path("_toc.yml")]
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 BUILD_RECORD = "<!-- build record -->"
+MADE = {
+    "chapter": "Chapter",
+    "cells": "Cells",
+    "claims": "Claims",
+    "figures": "Figures",
+    "fits": "Fits",
+}
+COST = {
+    "chapter": "Chapter",
+    "seconds": "Seconds",
+    "peak_memory_mb": "Peak memory (MB)",
+    "draws_per_second": "Effective draws per second",
+}
 PROBLEM = re.compile(r"WARNING:|ERROR:|Error:|Exception")
 NOTEBOOK_LINE = re.compile(r"\.ipynb:(\d+)(\d{4}):")  # as myst-nb counts: cell and line in one
 
@@ -151,26 +164,17 @@ def _for_pages(notebook: dict[str, Any]) -> dict[str, Any]:
 def build_record() -> str:
     """How this book was built, as Markdown tables."""
     records = [read_json(record(chapter)) for chapter in chapters()]
-    columns = {
-        "Chapter": "chapter",
-        "Cells": "cells",
-        "Claims": "claims",
-        "Figures": "figures",
-        "Fits": "fits",
-        "Seconds": "seconds",
-        "Peak memory (MB)": "peak_memory_mb",
-        "Effective draws per second": "draws_per_second",
-    }
-    head = [*columns, "Seeds", "Key"]
-    rows = [
-        [*(str(noted[field] or "") for field in columns.values()), _seeds(noted), noted["key"][:8]]
+    made = [
+        [*(str(noted[field]) for field in MADE), _seeds(noted), noted["key"][:8]]
         for noted in records
     ]
+    cost = [[str(noted[field] or "") for field in COST] for noted in records]
     versions = {name: v for noted in records for name, v in sorted(noted["versions"].items())}
     python = versions.pop("python", "")
     return "\n\n".join(
         [
-            _table(head, rows),
+            _table([*MADE.values(), "Seeds", "Key"], made),
+            _table([*COST.values()], cost),
             f"Executed with Python {python} on a machine with {os.cpu_count()} cores.",
             _table(["Library", "Version"], [[name, v] for name, v in versions.items()]),
         ]
