@@ -40,8 +40,9 @@ def check_convergence(fit: xr.DataTree, *, expected_faults: Collection[str] = ()
     Notes
     -----
     The limits (R-hat at most 1.01, 100 effective draws a chain, E-BFMI at least 0.3, no
-    divergence) are those of Vehtari et al. (2021) and Betancourt (2017). An R-hat or effective
-    sample size that cannot be computed counts as failed.
+    divergence) are those of Vehtari et al. (2021) and Betancourt (2017), and the sampler's alarms
+    are read by ``arviz.diagnose``. An R-hat or effective sample size that cannot be computed
+    counts as failed here, where ``arviz.diagnose`` lets it pass.
 
     Examples
     --------
@@ -63,11 +64,20 @@ def check_convergence(fit: xr.DataTree, *, expected_faults: Collection[str] = ()
     chains = fit["posterior"].sizes["chain"]
     if chains < 2:
         raise ValueError("the fit has one chain; R-hat needs at least two: fit with chains=4.")
-    parameters = az.summary(fit, kind="diagnostics", round_to="none")
-    bfmi = az.bfmi(fit)["energy"].to_series()
-    bfmi.index = [f"chain {chain}" for chain in bfmi.index]
-    divergences = fit["sample_stats"]["diverging"].sum().item()
     fewest = 100 * chains
+    _, found = az.diagnose(
+        fit,
+        rhat_max=1.01,
+        ess_threshold=fewest,
+        bfmi_threshold=0.3,
+        show_diagnostics=False,
+        return_diagnostics=True,
+    )
+    divergences = found["divergent"]["n_divergent"]
+    bfmi = pd.Series(
+        found["bfmi"]["bfmi_values"], index=[f"chain {number}" for number in range(chains)]
+    )
+    parameters = az.summary(fit, kind="diagnostics", round_to="none")
     rows = [
         ("divergences", int(divergences), "", "none", bool(divergences == 0)),
         ("R-hat", *_worst(parameters["r_hat"], at_most=1.01, digits=3)),
