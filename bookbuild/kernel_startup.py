@@ -8,6 +8,7 @@ description is made whenever the backend is activated; without matplotlib nothin
 """
 
 import ctypes
+import logging
 import signal
 import sys
 from collections import Counter
@@ -22,6 +23,12 @@ def _die_with_the_press() -> None:
     if sys.platform == "linux":
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
+def _end_quietly() -> None:
+    """A kernel that is told to end may answer through a socket already closed, and log that."""
+    for log in ("tornado.general", "tornado.application"):
+        logging.getLogger(log).setLevel(logging.CRITICAL)
 
 
 def _rounded(number: float) -> float:
@@ -105,5 +112,6 @@ def _time_verdicts() -> None:
 
 
 _die_with_the_press()
+_end_quietly()
 _time_verdicts()
 _describe_figures()
