@@ -10,7 +10,7 @@ from lmm_helpers.bounce import (
     load_bounce,
     simulate_bounce,
 )
-from lmm_helpers.candidates import candidate_models
+from lmm_helpers.candidates import candidate_models, chosen_model
 from lmm_helpers.convergence import check_convergence
 from lmm_helpers.flipbook import flipbook
 from lmm_helpers.model_graph import plot_model_graph
@@ -27,6 +27,7 @@ __all__ = [
     "candidate_models",
     "check_bounce",
     "check_convergence",
+    "chosen_model",
     "county_truth",
     "flipbook",
     "load_bounce",

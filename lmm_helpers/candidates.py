@@ -1,4 +1,4 @@
-"""The three candidate models of the book, as chapter 3 writes them out."""
+"""The models of the book: the three candidates of chapter 3, and the one that evaluation chose."""
 
 from types import MappingProxyType
 
@@ -44,9 +44,7 @@ def candidate_models(visits: pd.DataFrame) -> dict[str, bmb.Model]:
     >>> list(candidate_models(load_bounce()))
     ['linear regression', 'varying intercept', 'varying intercept and slope']
     """
-    for column in ("bounce_time", "std_age", "county"):
-        if column not in visits.columns:
-            raise ValueError(f"column {column!r} is missing; load the data with load_bounce().")
+    _require_columns(visits)
     line = {
         "Intercept": bmb.Prior("Normal", mu=200, sigma=50),
         "std_age": bmb.Prior("Normal", mu=0, sigma=10),
@@ -63,3 +61,55 @@ def candidate_models(visits: pd.DataFrame) -> dict[str, bmb.Model]:
         name: bmb.Model(formula, visits, priors=model_priors)
         for (name, formula), model_priors in zip(FORMULAS.items(), priors, strict=True)
     }
+
+
+def chosen_model(visits: pd.DataFrame) -> bmb.Model:
+    """Write the model that the evaluation chose: slopes and residual spread vary by county.
+
+    Parameters
+    ----------
+    visits
+        As `load_bounce` returns it: ``bounce_time`` in seconds, ``std_age`` in standard
+        deviations, ``county``.
+
+    Returns
+    -------
+    bambi.Model
+        The model, neither built nor fitted. The residual standard deviation has a log link:
+        ``sigma_Intercept`` and ``sigma_1|county`` are on the scale of log seconds.
+
+    Raises
+    ------
+    ValueError
+        If `visits` lacks one of the three columns.
+
+    Notes
+    -----
+    Source: chapter 5, which writes it out in full; a test holds the two spellings equal.
+
+    Examples
+    --------
+    >>> from lmm_helpers import load_bounce
+    >>> print(chosen_model(load_bounce()).formula.additionals[0])
+    sigma ~ 1 + (1 | county)
+    """
+    _require_columns(visits)
+    priors = {
+        "Intercept": bmb.Prior("Normal", mu=200, sigma=50),
+        "std_age": bmb.Prior("Normal", mu=0, sigma=10),
+        "1|county": bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=15)),
+        "std_age|county": bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=5)),
+        "sigma": {
+            "Intercept": bmb.Prior("Normal", mu=2, sigma=1),
+            "1|county": bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=0.5)),
+        },
+    }
+    formula = bmb.Formula("bounce_time ~ std_age + (std_age | county)", "sigma ~ 1 + (1 | county)")
+    return bmb.Model(formula, visits, priors=priors)
+
+
+def _require_columns(visits: pd.DataFrame) -> None:
+    """Raise an error that names the first missing column."""
+    for column in ("bounce_time", "std_age", "county"):
+        if column not in visits.columns:
+            raise ValueError(f"column {column!r} is missing; load the data with load_bounce().")

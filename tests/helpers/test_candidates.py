@@ -6,7 +6,7 @@ from pathlib import Path
 import bambi as bmb
 import pytest
 
-from lmm_helpers import candidate_models, load_bounce
+from lmm_helpers import candidate_models, chosen_model, load_bounce
 
 CHAPTER = Path(__file__).parents[2] / "book" / "03_fitting.ipynb"
 
@@ -28,6 +28,7 @@ def test_chapter_3_writes_the_same_models():
     assert written == imported
 
 
-def test_a_missing_column_is_named():
+@pytest.mark.parametrize("write", [candidate_models, chosen_model])
+def test_a_missing_column_is_named(write):
     with pytest.raises(ValueError, match="'std_age' is missing"):
-        candidate_models(load_bounce().drop(columns="std_age"))
+        write(load_bounce().drop(columns="std_age"))
