@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from lmm_helpers.candidates import candidate_models, chosen_model
     from lmm_helpers.convergence import check_convergence
     from lmm_helpers.flipbook import flipbook
+    from lmm_helpers.group_model import Prior
     from lmm_helpers.group_statistics import group_statistics, merge_statistics
+    from lmm_helpers.marginal_model import draw_group_effects, marginal_model
     from lmm_helpers.model_graph import plot_model_graph
     from lmm_helpers.plausibility import plausibility
     from lmm_helpers.standardization import Scale, standardize
@@ -33,15 +35,18 @@ __all__ = [
     "COUNTY_SIZES",
     "POOLED_COLOUR",
     "POPULATION_TRUTH",
+    "Prior",
     "Scale",
     "candidate_models",
     "check_bounce",
     "check_convergence",
     "chosen_model",
     "county_truth",
+    "draw_group_effects",
     "flipbook",
     "group_statistics",
     "load_bounce",
+    "marginal_model",
     "merge_statistics",
     "plausibility",
     "plot_model_graph",
@@ -64,7 +69,9 @@ _HOMES = {
     "candidates": ("candidate_models", "chosen_model"),
     "convergence": ("check_convergence",),
     "flipbook": ("flipbook",),
+    "group_model": ("Prior",),
     "group_statistics": ("group_statistics", "merge_statistics"),
+    "marginal_model": ("draw_group_effects", "marginal_model"),
     "model_graph": ("plot_model_graph",),
     "plausibility": ("plausibility",),
     "standardization": ("Scale", "standardize"),
