@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         simulate_bounce,
     )
     from lmm_helpers.candidates import candidate_models, chosen_model
+    from lmm_helpers.collapsed import CollapsedPosterior, collapsed_posterior
     from lmm_helpers.convergence import check_convergence
     from lmm_helpers.flipbook import flipbook
     from lmm_helpers.group_model import Prior
@@ -35,12 +36,14 @@ __all__ = [
     "COUNTY_SIZES",
     "POOLED_COLOUR",
     "POPULATION_TRUTH",
+    "CollapsedPosterior",
     "Prior",
     "Scale",
     "candidate_models",
     "check_bounce",
     "check_convergence",
     "chosen_model",
+    "collapsed_posterior",
     "county_truth",
     "draw_group_effects",
     "flipbook",
@@ -67,6 +70,7 @@ _HOMES = {
         "simulate_bounce",
     ),
     "candidates": ("candidate_models", "chosen_model"),
+    "collapsed": ("CollapsedPosterior", "collapsed_posterior"),
     "convergence": ("check_convergence",),
     "flipbook": ("flipbook",),
     "group_model": ("Prior",),
