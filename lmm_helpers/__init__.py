@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lmm_helpers.collapsed import CollapsedPosterior, collapsed_posterior
     from lmm_helpers.convergence import check_convergence
     from lmm_helpers.flipbook import flipbook
-    from lmm_helpers.group_model import Prior
+    from lmm_helpers.group_model import Prior, group_data_of_rows
     from lmm_helpers.group_statistics import group_statistics, merge_statistics
     from lmm_helpers.marginal_model import draw_group_effects, marginal_model
     from lmm_helpers.model_graph import plot_model_graph
@@ -47,6 +47,7 @@ __all__ = [
     "county_truth",
     "draw_group_effects",
     "flipbook",
+    "group_data_of_rows",
     "group_statistics",
     "load_bounce",
     "marginal_model",
@@ -73,7 +74,7 @@ _HOMES = {
     "collapsed": ("CollapsedPosterior", "collapsed_posterior"),
     "convergence": ("check_convergence",),
     "flipbook": ("flipbook",),
-    "group_model": ("Prior",),
+    "group_model": ("Prior", "group_data_of_rows"),
     "group_statistics": ("group_statistics", "merge_statistics"),
     "marginal_model": ("draw_group_effects", "marginal_model"),
     "model_graph": ("plot_model_graph",),

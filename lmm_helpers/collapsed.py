@@ -88,7 +88,8 @@ def collapsed_posterior(
     Parameters
     ----------
     statistics
-        What `group_statistics` returns.
+        What `group_statistics` returns, or, where not even pandas shall be loaded, what
+        `group_data_of_rows` does.
     priors
         As for `marginal_model`; the line's priors are normal, one `sigma` holds for all groups.
     seed
@@ -132,7 +133,7 @@ def collapsed_posterior(
     target = _Target(data, given)
     rng = np.random.default_rng(seed)
     wanted = chains * draws
-    points, log_weights = _proposed(target, rng, max(4000, 2 * wanted))
+    points, log_weights = _proposed(target, rng, max(4000, 4 * wanted))
     smoothed, khat = pareto_smoothed(log_weights)
     if not khat < 0.7:
         raise RuntimeError(

@@ -6,7 +6,7 @@ two. So the likelihood is a sum of squares and a closed determinant, at any numb
 is all that is needed here, and PyTensor can read the same formulas.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,14 @@ import numpy as np
 Array = Any
 """A NumPy array or a PyTensor variable: the formulas are the same."""
 
+COLUMNS = (
+    "count",
+    "predictor_mean",
+    "response_mean",
+    "predictor_ss",
+    "cross_product",
+    "response_ss",
+)
 CORRELATION = "_corr"
 
 
@@ -94,7 +102,7 @@ def group_data(
     Parameters
     ----------
     statistics
-        What `group_statistics` returns.
+        What `group_statistics` returns; or data that have been read, which are given back.
 
     Returns
     -------
@@ -110,32 +118,115 @@ def group_data(
     -----
     Source: chapter 9.
     """
-    response, predictor, group = (
-        statistics.attrs[key] for key in ("response", "predictor", "group")
+    if isinstance(statistics, GroupData):
+        return statistics
+    names = [statistics.attrs[key] for key in ("response", "predictor", "group")]
+    columns = [np.asarray(statistics[column], dtype=float) for column in COLUMNS]
+    return _rotated(columns, list(statistics.index), names)
+
+
+def group_data_of_rows(
+    rows: Mapping[str, Any], response: str, predictor: str, group: str
+) -> GroupData:
+    """Gather and read the statistics of rows in arrays, where not even pandas shall be loaded.
+
+    Parameters
+    ----------
+    rows
+        An array for each column: numbers for `response` and `predictor`, labels for `group`.
+    response, predictor, group
+        Names of the three columns.
+
+    Returns
+    -------
+    GroupData
+        What ``group_data(group_statistics(…))`` gives; the groups are sorted.
+
+    Raises
+    ------
+    ValueError
+        If a number is missing or infinite, or if the names cannot be used.
+
+    Notes
+    -----
+    Source: chapter 9.
+
+    Examples
+    --------
+    >>> rows = {"y": [1.0, 3.0, 9.0], "x": [0.0, 2.0, 5.0], "who": ["a", "a", "b"]}
+    >>> group_data_of_rows(rows, "y", "x", "who").labels
+    ['a', 'b']
+    """
+    y, x = (np.asarray(rows[name], dtype=float) for name in (response, predictor))
+    labels, codes = np.unique(np.asarray(rows[group]), return_inverse=True)
+    for name, values in ((response, y), (predictor, x)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"missing or infinite values in {name!r}: leave those rows out.")
+    return _rotated(
+        moments(y, x, codes, len(labels)), labels.tolist(), (response, predictor, group)
     )
-    n, m, y, xx, xy, yy = (
-        np.asarray(statistics[column], dtype=float)
-        for column in (
-            "count",
-            "predictor_mean",
-            "response_mean",
-            "predictor_ss",
-            "cross_product",
-            "response_ss",
-        )
-    )
-    root_xx = np.sqrt(xx)
-    slope = np.divide(xy, root_xx, out=np.zeros_like(xy), where=root_xx > 0)
-    x0 = float(m[0] + (n * (m - m[0])).sum() / n.sum())
-    y0 = float(y[0] + (n * (y - y[0])).sum() / n.sum())
+
+
+def moments(
+    response: np.ndarray, predictor: np.ndarray, codes: np.ndarray, groups: int
+) -> list[np.ndarray]:
+    """Give count, means and centred cross-products of groups, in two passes.
+
+    Parameters
+    ----------
+    response, predictor
+        Numbers, one a row.
+    codes
+        Number of each row's group, from zero.
+    groups
+        How many groups there are.
+
+    Returns
+    -------
+    list of arrays
+        The columns of `group_statistics`; not a number for the means of a group without rows.
+
+    Notes
+    -----
+    The second pass also measures what rounding left in the means, and takes it out (Chan, Golub and
+    LeVeque 1983).
+    """
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(codes, values, groups)
+
+    count = np.bincount(codes, minlength=groups)
+    with np.errstate(invalid="ignore", over="ignore"):
+        means, away, left = [], [], []
+        for values in (predictor, response):
+            origin = values[0] if len(values) else 0.0
+            mean = total(values - origin) / count + origin
+            distance = values - mean[codes]
+            left.append(total(distance) / count)
+            means.append(mean + left[-1])
+            away.append(distance)
+        products = [
+            total(away[i] * away[j]) - count * left[i] * left[j]
+            for i, j in ((0, 0), (0, 1), (1, 1))
+        ]
+    return [count, *means, *products]
+
+
+def _rotated(columns: Sequence[np.ndarray], labels: list[Any], names: Sequence[str]) -> GroupData:
+    """Rotate statistics to mean, slope and rest."""
+    response, predictor, group = names
+    n, m, y, xx, xy, yy = columns
     if predictor in ("Intercept", "sigma", "1") or "/" in predictor + group:
         raise ValueError(
             f"the columns {predictor!r} and {group!r} give parameters names that cannot be told "
             "from others, or that ArviZ cannot hold: rename them."
         )
+    root_xx = np.sqrt(xx)
+    slope = np.divide(xy, root_xx, out=np.zeros_like(xy), where=root_xx > 0)
+    x0, y0 = (float(v[0] + (n * (v - v[0])).sum() / n.sum()) for v in (m, y))
     return GroupData(
         names=(response, predictor, group),
-        labels=list(statistics.index),
+        labels=labels,
         n=n,
         root_n=np.sqrt(n),
         root_xx=root_xx,

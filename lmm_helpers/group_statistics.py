@@ -12,17 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import pandas as pd
 
+from lmm_helpers.group_model import COLUMNS, moments
+
 if TYPE_CHECKING:
     import duckdb
 
-COLUMNS = (
-    "count",
-    "predictor_mean",
-    "response_mean",
-    "predictor_ss",
-    "cross_product",
-    "response_ss",
-)
 FILES = {".parquet": "read_parquet", ".pq": "read_parquet", ".csv": "read_csv", ".gz": "read_csv"}
 _FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
 Missing = Literal["error", "drop"]
@@ -220,25 +214,8 @@ def _of_frame(rows: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
         dropped = {name: int(rows.sum()) for name, rows in zip(names, bad, strict=True)}
         y, x, codes = y[usable], x[usable], codes[usable]
 
-    def total(values: np.ndarray) -> np.ndarray:
-        return np.bincount(codes, values, len(labels))
-
-    n = np.bincount(codes, minlength=len(labels))
-    with np.errstate(invalid="ignore"):
-        x0, y0 = (total(v - (v[0] if len(v) else 0.0)) / n + v[:1].sum() for v in (x, y))
-    dx, dy = x - x0[codes], y - y0[codes]
-    with np.errstate(invalid="ignore"):
-        left_x, left_y = total(dx) / n, total(dy) / n  # what rounding left in the means
-    with np.errstate(over="ignore"):
-        sums = (total(dx * dx), total(dx * dy), total(dy * dy))
-    corrections = (left_x * left_x, left_x * left_y, left_y * left_y)
-    columns = (
-        n,
-        x0 + left_x,
-        y0 + left_y,
-        *(s - n * c for s, c in zip(sums, corrections, strict=True)),
-    )
-    full = n > 0
+    columns = moments(y, x, codes, len(labels))
+    full = columns[0] > 0
     return _frame(
         labels[full],
         tuple(column[full] for column in columns),

@@ -1,0 +1,209 @@
+"""The collapsed route against quadrature, ArviZ and the gate of the book; and where it refuses."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from arviz_stats.base import array_stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmm_helpers import (
+    Prior,
+    check_convergence,
+    collapsed,
+    collapsed_posterior,
+    group_data_of_rows,
+    group_statistics,
+    load_bounce,
+)
+from lmm_helpers.collapsed import pareto_smoothed
+from lmm_helpers.group_model import group_data, log_likelihood
+
+COLUMNS = ("bounce_time", "std_age", "county")
+LINE = {
+    "Intercept": Prior("Normal", mu=200, sigma=50),
+    "std_age": Prior("Normal", mu=0, sigma=10),
+    "sigma": Prior("HalfNormal", sigma=20),
+    "1|county": Prior("Normal", mu=0, sigma=Prior("HalfNormal", sigma=15)),
+}
+SLOPES = {"std_age|county": Prior("Normal", mu=0, sigma=Prior("HalfNormal", sigma=5))}
+LKJ = {"std_age|county_corr": Prior("LKJ", eta=2)}
+
+
+@pytest.fixture(scope="module")
+def statistics():
+    return group_statistics(load_bounce(), *COLUMNS)
+
+
+def quadrature(statistics, names, nodes):
+    """Return means and sds of everything but the effects, on a grid over all but the line.
+
+    The line is integrated out here by a route of its own: the density is a parabola in the line,
+    whose three coefficients are read off the log-likelihood at six lines.
+    """
+    data = group_data(statistics)
+    grids = [
+        low + (np.arange(count) + 0.5) * (high - low) / count
+        for low, high, count in (nodes[name] for name in names)
+    ]
+    points = np.stack(np.meshgrid(*grids, indexing="ij"), -1).reshape(-1, len(names), 1)
+    value = dict(zip(names, points.transpose(1, 0, 2), strict=True))
+    sigma, sd0 = value["sigma"], value["1|county_sigma"]
+    sd1 = value.get("std_age|county_sigma", np.zeros_like(sigma))
+    centre = 200 - data.grand_response
+
+    def height(level, slope):
+        rows = log_likelihood(data, level, slope, sigma, sd0, sd1, 0.0).sum(axis=1)
+        return rows - 0.5 * ((level - centre) / 50) ** 2 - 0.5 * (slope / 10) ** 2
+
+    at = height(0, -3)
+    right, left, up, down = height(1, -3), height(-1, -3), height(0, -2), height(0, -4)
+    gradient = np.stack([(right - left) / 2, (up - down) / 2], -1)
+    p00, p11 = 2 * at - right - left, 2 * at - up - down
+    p01 = at + (right - at) + (up - at) - height(1, -2)
+    precision = np.stack([np.stack([p00, p01], -1), np.stack([p01, p11], -1)], -2)
+    covariance = np.linalg.inv(precision)
+    mode = np.einsum("pij,pj->pi", covariance, gradient)
+    log_density = at + 0.5 * (mode * gradient).sum(-1) - 0.5 * np.linalg.slogdet(precision)[1]
+    log_density -= 0.5 * (sigma[:, 0] / 20) ** 2 + 0.5 * (sd0[:, 0] / 15) ** 2
+    if "std_age|county_sigma" in names:
+        log_density -= 0.5 * (sd1[:, 0] / 5) ** 2
+    share = np.exp(log_density - log_density.max())
+    share /= share.sum()
+    found = {}
+    for name in names:
+        mean = share @ value[name][:, 0]
+        found[name] = mean, np.sqrt(share @ (value[name][:, 0] - mean) ** 2)
+    for column, (name, origin) in enumerate({"level": 0.0, "std_age": -3.0}.items()):
+        mean = share @ mode[:, column]
+        variance = share @ (covariance[:, column, column] + (mode[:, column] - mean) ** 2)
+        found[name] = mean + origin, np.sqrt(variance)
+    return found
+
+
+@pytest.mark.parametrize("slopes", [False, True])
+def test_agrees_with_quadrature_over_twenty_seeds(statistics, slopes):
+    nodes = {
+        "sigma": (6.5, 9.5, 24),
+        "1|county_sigma": (0, 60, 90),
+        "std_age|county_sigma": (0, 12, 120),
+    }
+    nodes = nodes if slopes else {name: nodes[name] for name in list(nodes)[:2]}
+    truth = quadrature(statistics, list(nodes), nodes)
+    data = group_data(statistics)
+    scores = []
+    for seed in range(20):
+        posterior = collapsed_posterior(
+            statistics, priors=LINE | (SLOPES if slopes else {}), seed=seed
+        )
+        draws = dict(posterior.draws)
+        draws["level"] = (
+            draws["Intercept"] + draws["std_age"] * data.grand_predictor - data.grand_response
+        )
+        scores += [
+            (draws[name].mean() - mean) / (sd / np.sqrt(draws[name].size))
+            for name, (mean, sd) in truth.items()
+        ]
+    assert 0.8 < np.sqrt(np.mean(np.square(scores))) < 1.2
+    assert np.max(np.abs(scores)) < 4
+
+
+@pytest.mark.parametrize("priors", [LINE, LINE | SLOPES, LINE | SLOPES | LKJ])
+def test_passes_its_judge_and_the_gate_of_the_book(statistics, priors):
+    posterior = collapsed_posterior(statistics, priors=priors, seed=3)
+    assert posterior.khat < 0.7
+    assert posterior.efficiency > 0.3
+    fit = posterior.to_datatree()
+    verdict = check_convergence(fit)
+    assert verdict.attrs["smallest_ess"] > 2000
+    effects = fit["posterior/1|county"]
+    assert effects.dims == ("chain", "draw", "county__factor_dim")
+    assert effects["county__factor_dim"].to_numpy().tolist() == statistics.index.tolist()
+
+
+def test_a_standard_deviation_that_piles_up_at_zero():
+    refused = 0
+    rng = np.random.default_rng(5)
+    for seed in range(20):
+        rows = pd.DataFrame(rng.normal(size=(200, 2)), columns=["y", "x"]).assign(
+            g=np.arange(200) % 8
+        )
+        priors = {
+            "Intercept": Prior("Normal", mu=0, sigma=5),
+            "x": Prior("Normal", mu=0, sigma=5),
+            "sigma": Prior("Exponential", lam=1),
+            "1|g": Prior("Normal", mu=0, sigma=Prior("HalfStudentT", nu=3, sigma=1)),
+            "x|g": Prior("Normal", mu=0, sigma=Prior("HalfCauchy", beta=1)),
+        }
+        try:
+            collapsed_posterior(group_statistics(rows, "y", "x", "g"), priors=priors, seed=seed)
+        except RuntimeError:
+            refused += 1
+    assert refused <= 1
+
+
+def test_refuses_and_names_the_alternative(statistics, monkeypatch):
+    monkeypatch.setattr(collapsed, "pareto_smoothed", lambda w: (w - np.log(len(w)), 0.9))
+    with pytest.raises(RuntimeError, match=r"k-hat 0.90.*sample marginal_model"):
+        collapsed_posterior(statistics, priors=LINE, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"std_age": Prior("StudentT", nu=3)}, "Normal priors for the line.*marginal_model"),
+        ({"sigma": Prior("Uniform", lower=0, upper=9)}, r"got Prior\(\"Uniform\".*marginal_model"),
+        ({"sigma": {"Intercept": LINE["Intercept"], "1|county": LINE["1|county"]}}, "one sigma"),
+    ],
+)
+def test_priors_out_of_reach_are_refused(statistics, change, error):
+    with pytest.raises(ValueError, match=error):
+        collapsed_posterior(statistics, priors=LINE | change, seed=1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), tail=st.floats(0.1, 3), count=st.integers(100, 5000))
+def test_smoothing_is_that_of_arviz(seed, tail, count):
+    log_weights = np.random.default_rng(seed).standard_exponential(count) * tail
+    found, khat = pareto_smoothed(log_weights)
+    expected, expected_khat = array_stats.psislw(-log_weights)
+    assert khat == pytest.approx(float(expected_khat), abs=1e-8)
+    np.testing.assert_allclose(found, expected, atol=1e-8)
+
+
+def test_a_seed_gives_the_same_draws(statistics):
+    one, two = (collapsed_posterior(statistics, priors=LINE, seed=4) for _ in range(2))
+    np.testing.assert_array_equal(one.draws["1|county"], two.draws["1|county"])
+
+
+def test_arrays_will_do_and_load_no_library():
+    code = """
+import sys
+from lmm_helpers import Prior, collapsed_posterior, group_data_of_rows
+rows = {"y": [1, 2, 4, 3, 5.5, 2, 7, 3], "x": [1, 2, 3, 1, 2, 3, 3, 4], "g": list("aabbccdd")}
+priors = {
+    "Intercept": Prior("Normal", mu=0, sigma=10),
+    "x": Prior("Normal", mu=0, sigma=10),
+    "sigma": Prior("HalfNormal", sigma=5),
+    "1|g": Prior("Normal", mu=0, sigma=Prior("HalfNormal", sigma=5)),
+}
+posterior = collapsed_posterior(group_data_of_rows(rows, "y", "x", "g"), priors=priors, seed=1)
+assert posterior.draws["1|g"].shape == (4, 1000, 4)
+heavy = {"bambi", "pymc", "arviz", "xarray", "pandas", "scipy", "duckdb"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_rows_in_arrays_are_the_rows_of_a_frame(statistics):
+    visits = load_bounce()
+    found = group_data_of_rows({name: visits[name].to_numpy() for name in COLUMNS}, *COLUMNS)
+    order = [found.labels.index(label) for label in statistics.index]
+    expected = group_data(statistics)
+    np.testing.assert_allclose(found.slope[order], expected.slope, rtol=1e-12)
+    np.testing.assert_allclose(found.rest[order], expected.rest, rtol=1e-12)
+    with pytest.raises(ValueError, match="missing or infinite values in 'x'"):
+        group_data_of_rows({"y": [1.0], "x": [np.nan], "g": ["a"]}, "y", "x", "g")
