@@ -372,13 +372,13 @@ def _of_relation(relation: "duckdb.DuckDBPyRelation", names: tuple[str, ...]) ->
     y0, x0 = (v or 0.0 for v in typical.aggregate("avg(y), avg(x)").fetchall()[0])
     shift = f"y - {float(y0)!r}::DOUBLE AS y, x - {float(x0)!r}::DOUBLE AS x, g"
     sums = (
-        "g, count(*) AS total, regr_count(y, x) AS n, favg(x) AS x, favg(y) AS y, "
-        "regr_sxx(y, x) AS xx, regr_sxy(y, x) AS xy, regr_syy(y, x) AS yy"
+        "g, count(*) AS n, count(x) AS n_x, count(y) AS n_y, favg(x) AS x, favg(y) AS y, "
+        "var_pop(x) AS xx, covar_pop(y, x) AS xy, var_pop(y) AS yy"
     )
     dropped: dict[str, int] = {}
     empty: Iterable[Any] = []
     found = _aggregated(rows.project(shift), sums)
-    if found is None or found["g"].isna().any() or (found["total"] != found["n"]).any():
+    if found is None or found["g"].isna().any() or _has_gaps(found):
         bad = f"y IS NULL OR NOT isfinite(y), x IS NULL OR NOT isfinite(x), g IS NULL{nan_group}"
         y_bad, x_bad, g_bad = bad.split(", ")
         faults = rows.aggregate(
@@ -399,9 +399,7 @@ def _of_relation(relation: "duckdb.DuckDBPyRelation", names: tuple[str, ...]) ->
         found["n"],
         found["x"] + x0,
         found["y"] + y0,
-        found["xx"],
-        found["xy"],
-        found["yy"],
+        *(found["n"] * found[name] for name in ("xx", "xy", "yy")),
     )
     codes, labels = _groups_of(pd.Index(found["g"]))
     order = np.argsort(codes, kind="stable")
@@ -423,6 +421,11 @@ def _aggregated(rows: "duckdb.DuckDBPyRelation", sums: str) -> pd.DataFrame | No
         return None
     finite = np.isfinite(found[["x", "y", "xx", "xy", "yy"]].to_numpy(float, na_value=np.nan))
     return found if finite.all() else None
+
+
+def _has_gaps(found: pd.DataFrame) -> bool:
+    """Tell whether a group has more rows than numbers."""
+    return bool(((found["n"] != found["n_x"]) | (found["n"] != found["n_y"])).any())
 
 
 def _quoted(name: str) -> str:
