@@ -14,6 +14,7 @@ from lmm_helpers.candidates import candidate_models, chosen_model
 from lmm_helpers.convergence import check_convergence
 from lmm_helpers.flipbook import flipbook
 from lmm_helpers.model_graph import plot_model_graph
+from lmm_helpers.new_groups import predict_new_group
 from lmm_helpers.plausibility import plausibility
 from lmm_helpers.standardization import Scale, standardize
 
@@ -33,6 +34,7 @@ __all__ = [
     "load_bounce",
     "plausibility",
     "plot_model_graph",
+    "predict_new_group",
     "set_up_chapter",
     "simulate_bounce",
     "standardize",
