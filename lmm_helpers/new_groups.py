@@ -68,11 +68,11 @@ def predict_new_group(
     >>> found = predict_new_group(
     ...     xr.DataTree.from_dict({"posterior": xr.Dataset(draws)}),
     ...     model=candidate_models(visits)["varying intercept"],
-    ...     data=pd.DataFrame({"std_age": [0, 0, 0], "county": ["York", "York", "Bath"]}),
+    ...     data=pd.DataFrame({"std_age": [0, 0, 0], "county": ["Surrey", "Surrey", "Suffolk"]}),
     ...     seed=1,
     ... )
-    >>> york, york_again, bath = found["mu"].squeeze("chain").transpose("__obs__", ...)
-    >>> bool((york == york_again).all()), bool((york == bath).any())
+    >>> surrey, surrey_again, suffolk = found["mu"].squeeze("chain").transpose("__obs__", ...)
+    >>> bool((surrey == surrey_again).all()), bool((surrey == suffolk).any())
     (True, False)
     """
     if not model.built:
