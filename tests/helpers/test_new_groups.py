@@ -122,7 +122,9 @@ def test_the_residual_spread_of_a_new_group_is_drawn_too():
     fit = fit_of(
         LINE | {"sigma_Intercept": np.log(SIGMA)}, effects=TAU | {"sigma_1|county": spread}
     )
-    found = predict_new_group(fit, model=model, data=rows(["Surrey", "Surrey", "Suffolk"], 1.0), seed=1)
+    found = predict_new_group(
+        fit, model=model, data=rows(["Surrey", "Surrey", "Suffolk"], 1.0), seed=1
+    )
     surrey, surrey_again, suffolk = np.log(flat(found["sigma"]))
     np.testing.assert_array_equal(surrey, surrey_again)
     assert abs(np.corrcoef(surrey, suffolk)[0, 1]) < 4 / np.sqrt(DRAWS)
@@ -217,7 +219,11 @@ def test_bambi_itself_gives_two_new_groups_the_effects_of_one_old_group(plain):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = plain.predict(
-            fit, data=rows(["Surrey", "Suffolk"]), sample_new_groups=True, inplace=False, random_seed=1
+            fit,
+            data=rows(["Surrey", "Suffolk"]),
+            sample_new_groups=True,
+            inplace=False,
+            random_seed=1,
         )
     surrey, suffolk = flat(found["posterior"]["mu"])
     np.testing.assert_array_equal(surrey, suffolk)
