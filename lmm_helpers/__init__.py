@@ -11,6 +11,7 @@ from lmm_helpers.bounce import (
     simulate_bounce,
 )
 from lmm_helpers.candidates import candidate_models, chosen_model
+from lmm_helpers.collapsed import Collapsed, collapsed_posterior
 from lmm_helpers.convergence import check_convergence
 from lmm_helpers.flipbook import flipbook
 from lmm_helpers.model_graph import plot_model_graph
@@ -24,11 +25,13 @@ __all__ = [
     "COUNTY_SIZES",
     "POOLED_COLOUR",
     "POPULATION_TRUTH",
+    "Collapsed",
     "Scale",
     "candidate_models",
     "check_bounce",
     "check_convergence",
     "chosen_model",
+    "collapsed_posterior",
     "county_truth",
     "flipbook",
     "load_bounce",
