@@ -222,13 +222,14 @@ names = st.one_of(st.just(HOSTILE), st.text(min_size=1, max_size=20)).filter(
 @settings(max_examples=50, deadline=None)
 @given(names, names, names, names)
 def test_names_are_shown_as_they_are_and_never_become_markup(book, county, label, alt):
-    real = pd.DataFrame({county: [1.0, 2.0], label + "y": [3.0, 4.0], county + label: [county] * 2})
+    across, up, group = county + "1", label + "2", county + label + "3"  # never the same
+    real = pd.DataFrame({across: [1.0, 2.0], up: [3.0, 4.0], group: [county] * 2})
     html = flipbook(
         {book: np.zeros((2, 2))},
         real=real,
-        x=county,
-        y=label + "y",
-        hue=county + label,
+        x=across,
+        y=up,
+        hue=group,
         xlabel=label,
         ylabel=label,
         ylim=(-1, 1),
