@@ -7,11 +7,15 @@ the book's: its counties, and the ages of their first visits; fewer visits sampl
 
 Within a data set everything depends on everything, so bounds are built on what is independent: the
 data sets.  With a fresh seed a correct model fails one of these tests about once in twenty-five
-runs; the seed is fixed, so a failure means that the code, or a library, has changed.
+runs; the seed is fixed, so a failure means that the code, or a library, has changed.  What is
+noticed is tested below on the same fits, but for a wrong prior, which would need fits of its own:
+refitted with a half-normal of 5 seconds instead of 15 for the spread of heights, the varying-slope
+model was biased by 9 standard errors in that spread, and covered it in 11 of 20 data sets.
 """
 
 import multiprocessing
 import os
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 
 import arviz as az
@@ -38,6 +42,7 @@ MODELS = {
 
 def refit(name, seed=SEED):
     """Draw parameters and data from the prior, refit, and compare; one compilation for all."""
+    warnings.simplefilter("error")  # a new process does not inherit pytest's filters
     set_up_chapter()
     visits = load_bounce().groupby("county", observed=True).head(15).reset_index(drop=True)
     model = MODELS[name](visits)
