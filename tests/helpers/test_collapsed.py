@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
@@ -32,6 +32,7 @@ def brute(visits, sigma, tau0, tau1):
     return density, found[:2], lines
 
 
+@settings(deadline=None)
 @given(
     st.floats(0.5, 50), st.one_of(st.just(0.0), st.floats(0.01, 100)),
     st.one_of(st.just(0.0), st.floats(0.01, 30)), st.integers(1, 7),
