@@ -11,9 +11,9 @@ from lmm_helpers.bounce import (
     simulate_bounce,
 )
 from lmm_helpers.candidates import candidate_models, chosen_model
-from lmm_helpers.collapsed import Collapsed, collapsed_posterior
 from lmm_helpers.convergence import check_convergence
 from lmm_helpers.flipbook import flipbook
+from lmm_helpers.group_lines import GroupLines, group_lines
 from lmm_helpers.model_graph import plot_model_graph
 from lmm_helpers.new_groups import predict_new_group
 from lmm_helpers.plausibility import plausibility
@@ -25,15 +25,15 @@ __all__ = [
     "COUNTY_SIZES",
     "POOLED_COLOUR",
     "POPULATION_TRUTH",
-    "Collapsed",
+    "GroupLines",
     "Scale",
     "candidate_models",
     "check_bounce",
     "check_convergence",
     "chosen_model",
-    "collapsed_posterior",
     "county_truth",
     "flipbook",
+    "group_lines",
     "load_bounce",
     "plausibility",
     "plot_model_graph",

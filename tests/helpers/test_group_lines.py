@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from lmm_helpers import collapsed_posterior, load_bounce
+from lmm_helpers import group_lines, load_bounce
 
 VISITS = load_bounce()
 
@@ -40,13 +40,13 @@ def brute(visits, sigma, tau0, tau1):
 def test_agrees_with_one_big_normal_distribution(sigma, tau0, tau1, n):
     visits = few(n)
     expected = brute(visits, sigma, tau0, tau1)
-    found = collapsed_posterior(visits, sigma=sigma, tau0=tau0, tau1=tau1)
+    found = group_lines(visits, sigma=sigma, tau0=tau0, tau1=tau1)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-5)
 
 
 def test_the_whole_data_set_and_a_grid_of_spreads():
-    found = collapsed_posterior(VISITS, sigma=[[8], [9]], tau0=[2, 5, 13], tau1=[[[1]], [[4]]])
+    found = group_lines(VISITS, sigma=[[8], [9]], tau0=[2, 5, 13], tau1=[[[1]], [[4]]])
     assert found.log_likelihood.shape == (2, 2, 3)
     assert found.population.shape == (2, 2, 3, 2)
     assert found.groups.shape == (2, 2, 3, 8, 2)
@@ -59,10 +59,10 @@ def test_the_whole_data_set_and_a_grid_of_spreads():
 def test_the_two_ends_are_complete_and_no_pooling():
     wide = {"Intercept": (200, 1e5), "slope": (0, 1e5)}
     visits = few(7)
-    complete = collapsed_posterior(visits, sigma=8, tau0=0, prior=wide).groups
+    complete = group_lines(visits, sigma=8, tau0=0, prior=wide).groups
     everybody = np.polyfit(visits["std_age"], visits["bounce_time"], 1)[::-1]
     np.testing.assert_allclose(complete, np.tile(everybody, (8, 1)), rtol=1e-5)
-    alone = collapsed_posterior(visits, sigma=8, tau0=1e5, tau1=1e5, prior=wide).groups
+    alone = group_lines(visits, sigma=8, tau0=1e5, tau1=1e5, prior=wide).groups
     by_county = [
         np.polyfit(part["std_age"], part["bounce_time"], 1)[::-1]
         for _, part in visits.groupby("county", observed=True)
@@ -75,7 +75,7 @@ def test_the_likelihood_is_a_density_of_the_data():
 
     def density(time):
         spreads = {"sigma": 8, "tau0": 13, "tau1": 2}
-        return np.exp(collapsed_posterior(one.assign(bounce_time=time), **spreads).log_likelihood)
+        return np.exp(group_lines(one.assign(bounce_time=time), **spreads).log_likelihood)
 
     assert integrate.quad(density, -200, 600)[0] == pytest.approx(1, abs=1e-6)
 
@@ -87,7 +87,7 @@ def test_groups_are_data_and_their_order_is_that_of_the_categories():
         "an x": [0.0, 1, 2, 1, 0, 1], "a y": [100.0, 200, 300, 100, 200, 300],
     })  # fmt: skip
     columns = {"x": "an x", "y": "a y", "group": "the group"}
-    lines = collapsed_posterior(visits, sigma=1, tau0=1e3, **columns).groups
+    lines = group_lines(visits, sigma=1, tau0=1e3, **columns).groups
     assert lines.shape == (3, 2)
     assert lines[:, 0].argsort().tolist() == [0, 1, 2]
 
@@ -106,4 +106,4 @@ def test_groups_are_data_and_their_order_is_that_of_the_categories():
 )
 def test_bad_input_is_named_with_its_remedy(visits, changes, message):
     with pytest.raises(ValueError, match=message):
-        collapsed_posterior(visits, **({"sigma": 8, "tau0": 13} | changes))
+        group_lines(visits, **({"sigma": 8, "tau0": 13} | changes))

@@ -12,8 +12,8 @@ POPULATION_PRIOR = MappingProxyType({"Intercept": (200.0, 50.0), "slope": (0.0, 
 """Mean and standard deviation of the book's normal priors on the population line."""
 
 
-class Collapsed(NamedTuple):
-    """What `collapsed_posterior` returns; G stands for the shape of the spreads together."""
+class GroupLines(NamedTuple):
+    """What `group_lines` returns; G stands for the shape of the spreads together."""
 
     log_likelihood: NDArray[np.float64]
     """Log density of the data given the spreads, all lines integrated out, of the shape G."""
@@ -23,7 +23,7 @@ class Collapsed(NamedTuple):
     """Posterior mean of each group's intercept and slope, of the shape (G, groups, 2)."""
 
 
-def collapsed_posterior(
+def group_lines(
     visits: pd.DataFrame,
     *,
     sigma: ArrayLike,
@@ -33,7 +33,7 @@ def collapsed_posterior(
     y: str = "bounce_time",
     group: str = "county",
     prior: Mapping[str, tuple[float, float]] = POPULATION_PRIOR,
-) -> Collapsed:
+) -> GroupLines:
     """Integrate the lines of a mixed model out, for any number of given spreads at once.
 
     The model has varying intercepts and slopes that are independent of each other. Given its
@@ -56,7 +56,7 @@ def collapsed_posterior(
 
     Returns
     -------
-    Collapsed
+    GroupLines
         The log likelihood of the spreads and the posterior means of the lines given them.
         Groups come in the order of the categories, or sorted if there are none, and only those
         that have visits.
@@ -75,7 +75,7 @@ def collapsed_posterior(
     Examples
     --------
     >>> from lmm_helpers import load_bounce
-    >>> found = collapsed_posterior(load_bounce(), sigma=8, tau0=[0, 13])
+    >>> found = group_lines(load_bounce(), sigma=8, tau0=[0, 13])
     >>> found.population[:, 1].round(0)
     array([ 4., -3.])
     """
@@ -131,7 +131,7 @@ def collapsed_posterior(
         + 2 * np.log(prior_sd).sum()
     )
     line = prior_mean + population
-    return Collapsed(-(squares + volume) / 2, line, line[..., None, :] + own)
+    return GroupLines(-(squares + volume) / 2, line, line[..., None, :] + own)
 
 
 def _times(matrices: NDArray[np.float64], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
