@@ -1,6 +1,7 @@
 """What the chapters of the book import: data with a published truth, checks, and a few pictures."""
 
 from lmm_helpers.appearance import COUNTY_COLOURS, POOLED_COLOUR, set_up_chapter
+from lmm_helpers.article import ARTICLE_SEED, article_truth, replay_article
 from lmm_helpers.bounce import (
     BOOK_SEED,
     COUNTY_SIZES,
@@ -11,6 +12,7 @@ from lmm_helpers.bounce import (
     simulate_bounce,
 )
 from lmm_helpers.candidates import candidate_models, chosen_model
+from lmm_helpers.collapsed import SlopePosterior, slope_posterior
 from lmm_helpers.convergence import check_convergence
 from lmm_helpers.flipbook import flipbook
 from lmm_helpers.group_lines import GroupLines, group_lines
@@ -20,6 +22,7 @@ from lmm_helpers.plausibility import plausibility
 from lmm_helpers.standardization import Scale, standardize
 
 __all__ = [
+    "ARTICLE_SEED",
     "BOOK_SEED",
     "COUNTY_COLOURS",
     "COUNTY_SIZES",
@@ -27,6 +30,8 @@ __all__ = [
     "POPULATION_TRUTH",
     "GroupLines",
     "Scale",
+    "SlopePosterior",
+    "article_truth",
     "candidate_models",
     "check_bounce",
     "check_convergence",
@@ -38,7 +43,9 @@ __all__ = [
     "plausibility",
     "plot_model_graph",
     "predict_new_group",
+    "replay_article",
     "set_up_chapter",
     "simulate_bounce",
+    "slope_posterior",
     "standardize",
 ]
