@@ -91,7 +91,7 @@ def replay_article(seed: int = ARTICLE_SEED) -> pd.DataFrame:
     std_age, _scale = standardize(age)
     return pd.DataFrame(
         {
-            "county": pd.Categorical.from_codes(codes, categories=names, ordered=True),
+            "county": pd.Categorical.from_codes(codes, categories=pd.Index(names), ordered=True),
             "age": age,
             "bounce_time": np.concatenate(times),
             "std_age": std_age,

@@ -1,4 +1,4 @@
-"""R's random numbers, drawn in Python: the same seed gives the same numbers as in R 3.6 or later."""
+"""R's random numbers, drawn in Python: a seed gives the numbers of R 3.6 or later."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,13 +58,14 @@ class RRandom:
 
     def uniform(self, size: int) -> NDArray[np.float64]:
         """Draw `size` numbers between 0 and 1, both left out, like R's ``runif``."""
-        draws = self._twister.random_raw(size) * _UNIT
-        return np.clip(draws, _EDGE, 1 - _EDGE)
+        words: NDArray[np.uint64] = self._twister.random_raw(size)
+        return np.clip(words * _UNIT, _EDGE, 1 - _EDGE)
 
     def normal(self, size: int, *, mean: float = 0, sd: float = 1) -> NDArray[np.float64]:
         """Draw `size` normal numbers, like R's ``rnorm``; two uniforms make one of them."""
         coarse, fine = self.uniform(2 * size).reshape(size, 2).T
-        return mean + sd * special.ndtri((np.floor(_BIG * coarse) + fine) / _BIG)
+        standard: NDArray[np.float64] = special.ndtri((np.floor(_BIG * coarse) + fine) / _BIG)
+        return mean + sd * standard
 
     def permutation[Item](self, items: list[Item]) -> list[Item]:
         """Put `items` in a random order, like R's ``sample(items)``."""
@@ -82,9 +83,9 @@ class RRandom:
         """Draw a whole number below `limit`: random bits, again until they are small enough."""
         bits = (limit - 1).bit_length()
         while True:
-            number = 0
+            number: int = 0
             for _ in range(0, bits + 1, 16):
                 number = 65536 * number + int(65536 * self.uniform(1)[0])
-            number &= 2**bits - 1
+            number %= 2**bits
             if number < limit:
                 return number

@@ -12,7 +12,7 @@ from lmm_helpers import COUNTY_COLOURS, article_truth, replay_article
 from lmm_helpers.r_random import RRandom
 
 ROOT = Path(__file__).parents[2]
-# Of the rows "county,age,bounce_time", times to six decimals, of the file that the author published.
+# Of the rows "county,age,bounce_time" of the file that the author published, to six decimals.
 PUBLISHED_SHA256 = "38078e39bdb9f0894b69d4c3735d0c306dab8f904d0d9768313e90f371c4e3fa"
 
 
