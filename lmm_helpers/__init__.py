@@ -19,6 +19,7 @@ from lmm_helpers.group_lines import GroupLines, group_lines
 from lmm_helpers.model_graph import plot_model_graph
 from lmm_helpers.new_groups import predict_new_group
 from lmm_helpers.plausibility import plausibility
+from lmm_helpers.r_random import RRandom
 from lmm_helpers.standardization import Scale, standardize
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "POOLED_COLOUR",
     "POPULATION_TRUTH",
     "GroupLines",
+    "RRandom",
     "Scale",
     "SlopePosterior",
     "article_truth",
