@@ -30,7 +30,7 @@ def brute_force(world, *, ci_prob):
     same = np.equal.outer(world["county"].to_numpy(), world["county"].to_numpy())
     (m0, s0), (m1, s1) = PRIORS["intercept_prior"], PRIORS["slope_prior"]
     expected = m0 + m1 * x
-    sigmas, taus = np.linspace(3, 14, 60), np.linspace(0.01, 60, 160)
+    sigmas, taus = np.linspace(3, 14, 30), np.linspace(0.01, 60, 90)
     weight, mean, sd = [], [], []
     for sigma in sigmas:
         for tau in taus:
