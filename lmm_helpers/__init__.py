@@ -12,7 +12,6 @@ from lmm_helpers.bounce import (
     simulate_bounce,
 )
 from lmm_helpers.candidates import candidate_models, chosen_model
-from lmm_helpers.collapsed import SlopePosterior, slope_posterior
 from lmm_helpers.convergence import check_convergence
 from lmm_helpers.flipbook import flipbook
 from lmm_helpers.group_lines import GroupLines, group_lines
@@ -20,6 +19,7 @@ from lmm_helpers.model_graph import plot_model_graph
 from lmm_helpers.new_groups import predict_new_group
 from lmm_helpers.plausibility import plausibility
 from lmm_helpers.r_random import RRandom
+from lmm_helpers.slope_posterior import SlopePosterior, slope_posterior
 from lmm_helpers.standardization import Scale, standardize
 
 __all__ = [
