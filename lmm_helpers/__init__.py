@@ -19,6 +19,8 @@ from lmm_helpers.model_graph import plot_model_graph
 from lmm_helpers.new_groups import predict_new_group
 from lmm_helpers.plausibility import plausibility
 from lmm_helpers.r_random import RRandom
+from lmm_helpers.reference import reference_code, reference_fit, reference_output
+from lmm_helpers.sleepstudy import load_sleepstudy
 from lmm_helpers.slope_posterior import SlopePosterior, slope_posterior
 from lmm_helpers.standardization import Scale, standardize
 
@@ -42,9 +44,13 @@ __all__ = [
     "flipbook",
     "group_lines",
     "load_bounce",
+    "load_sleepstudy",
     "plausibility",
     "plot_model_graph",
     "predict_new_group",
+    "reference_code",
+    "reference_fit",
+    "reference_output",
     "replay_article",
     "set_up_chapter",
     "simulate_bounce",
