@@ -32,7 +32,7 @@ test: environment
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PRESS) book
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 lab: environment
 	$(BIN)/jupyter lab --notebook-dir=book
