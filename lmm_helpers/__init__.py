@@ -13,6 +13,7 @@ from lmm_helpers.bounce import (
 )
 from lmm_helpers.candidates import candidate_models, chosen_model
 from lmm_helpers.convergence import check_convergence
+from lmm_helpers.cross_validation import GroupScores, elpd_by_group, leave_one_group_out
 from lmm_helpers.flipbook import flipbook
 from lmm_helpers.group_lines import GroupLines, group_lines
 from lmm_helpers.model_graph import plot_model_graph
@@ -22,6 +23,8 @@ from lmm_helpers.r_random import RRandom
 from lmm_helpers.reference import reference_code, reference_fit, reference_output
 from lmm_helpers.sleepstudy import load_sleepstudy
 from lmm_helpers.slope_posterior import SlopePosterior, slope_posterior
+from lmm_helpers.posterior_predictive import predictive_by_group
+from lmm_helpers.reporting import table_markup
 from lmm_helpers.standardization import Scale, standardize
 
 __all__ = [
@@ -33,6 +36,7 @@ __all__ = [
     "POPULATION_TRUTH",
     "GroupLines",
     "RRandom",
+    "GroupScores",
     "Scale",
     "SlopePosterior",
     "article_truth",
@@ -41,8 +45,10 @@ __all__ = [
     "check_convergence",
     "chosen_model",
     "county_truth",
+    "elpd_by_group",
     "flipbook",
     "group_lines",
+    "leave_one_group_out",
     "load_bounce",
     "load_sleepstudy",
     "plausibility",
@@ -52,8 +58,10 @@ __all__ = [
     "reference_fit",
     "reference_output",
     "replay_article",
+    "predictive_by_group",
     "set_up_chapter",
     "simulate_bounce",
     "slope_posterior",
     "standardize",
+    "table_markup",
 ]
