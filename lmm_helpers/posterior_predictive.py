@@ -72,13 +72,10 @@ def predictive_by_group(
     ...     "posterior_predictive": times([[[1, 3, 5, 9], [2, 4, 5, 9]]], "chain", "draw", "row"),
     ...     "observed_data": times([2, 3, 6, 6], "row"),
     ... })
-    >>> predictive_by_group(fit, groups=["Kent", "Kent", "Devon", "Devon"], statistic="median")[
-    ...     ["observed", "predicted", "p_value"]
-    ... ]
-           observed  predicted  p_value
-    group
-    Devon       6.0        7.0      1.0
-    Kent        2.5        2.5      0.5
+    >>> groups = ["Kent", "Kent", "Devon", "Devon"]
+    >>> table = predictive_by_group(fit, groups=groups, statistic="median")
+    >>> table["predicted"].to_dict(), table["p_value"].to_dict()
+    ({'Devon': 7.0, 'Kent': 2.5}, {'Devon': 1.0, 'Kent': 0.5})
     """
     if isinstance(statistic, str) and statistic not in STATISTICS:
         known = ", ".join(map(repr, STATISTICS))
@@ -93,7 +90,7 @@ def predictive_by_group(
     ((name, observed),) = fit["observed_data"].data_vars.items()
     codes, labels = group_codes(groups, rows=observed.size)
     pages = simulated_pages(
-        fit["posterior_predictive"][name], rows=observed.size, name="posterior_predictive"
+        fit["posterior_predictive"][str(name)], rows=observed.size, name="posterior_predictive"
     )
     rows = []
     for code in range(len(labels)):

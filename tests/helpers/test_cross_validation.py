@@ -75,13 +75,15 @@ class TestElpdByGroup:
 def test_log_densities_are_those_of_the_multivariate_normal(effects):
     rng = np.random.default_rng(4)
     codes = np.array([0, 1, 1, 0, 1, 2, 1])
-    residual, sigma = rng.normal(size=7), rng.uniform(1, 2, size=7)
-    loadings = list(rng.normal(size=(effects, 7)))
-    constants = [pt.constant(values) for values in (residual, sigma, *loadings)]
-    found = _log_density_by_group(*constants[:2], constants[2:], codes).eval()
+    residual, sigma = rng.normal(size=7), rng.uniform(1, 2, size=3)
+    spreads, predictors = rng.uniform(0.5, 2, size=effects), rng.normal(size=(effects, 7))
+    found = _log_density_by_group(
+        pt.constant(residual), pt.constant(sigma), list(spreads), predictors, codes
+    ).eval(mode="FAST_COMPILE")
     for code in range(3):
         own = codes == code
-        covariance = np.diag(sigma[own] ** 2) + sum(np.outer(a[own], a[own]) for a in loadings)
+        loadings = spreads[:, None] * predictors[:, own]
+        covariance = np.diag(np.full(own.sum(), sigma[code] ** 2)) + loadings.T @ loadings
         exact = stats.multivariate_normal(np.zeros(own.sum()), covariance)
         assert found[code] == pytest.approx(exact.logpdf(residual[own]))
 
@@ -175,6 +177,12 @@ class TestRefusals:
         visits = load_bounce()
         model = bmb.Model("bounce_time ~ std_age + (1 | county)", visits, noncentered=False)
         with pytest.raises(ValueError, match="noncentered=True"):
+            leave_one_group_out(model, fit, groups=visits["county"], seed=1)
+
+    def test_a_spread_that_differs_within_groups(self, fit):
+        visits = load_bounce()
+        model = bmb.Model(bmb.Formula("bounce_time ~ 1", "sigma ~ std_age"), visits)
+        with pytest.raises(ValueError, match="intercepts only"):
             leave_one_group_out(model, fit, groups=visits["county"], seed=1)
 
     def test_a_missing_label(self, fit):
