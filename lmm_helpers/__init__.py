@@ -19,12 +19,12 @@ from lmm_helpers.group_lines import GroupLines, group_lines
 from lmm_helpers.model_graph import plot_model_graph
 from lmm_helpers.new_groups import predict_new_group
 from lmm_helpers.plausibility import plausibility
+from lmm_helpers.posterior_predictive import predictive_by_group
 from lmm_helpers.r_random import RRandom
 from lmm_helpers.reference import reference_code, reference_fit, reference_output
+from lmm_helpers.reporting import table_markup
 from lmm_helpers.sleepstudy import load_sleepstudy
 from lmm_helpers.slope_posterior import SlopePosterior, slope_posterior
-from lmm_helpers.posterior_predictive import predictive_by_group
-from lmm_helpers.reporting import table_markup
 from lmm_helpers.standardization import Scale, standardize
 
 __all__ = [
@@ -35,8 +35,8 @@ __all__ = [
     "POOLED_COLOUR",
     "POPULATION_TRUTH",
     "GroupLines",
-    "RRandom",
     "GroupScores",
+    "RRandom",
     "Scale",
     "SlopePosterior",
     "article_truth",
@@ -54,11 +54,11 @@ __all__ = [
     "plausibility",
     "plot_model_graph",
     "predict_new_group",
+    "predictive_by_group",
     "reference_code",
     "reference_fit",
     "reference_output",
     "replay_article",
-    "predictive_by_group",
     "set_up_chapter",
     "simulate_bounce",
     "slope_posterior",
