@@ -25,6 +25,11 @@ from lmm_helpers import (
 )
 
 BOOK = Path(__file__).parents[2] / "book"
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Cannot cache compiled function"),
+    # Nights of sleepstudy, and a visit from Cumbria: scored by a refit, or within the tolerance.
+    pytest.mark.filterwarnings("ignore:Estimated shape parameter"),
+]
 
 
 def half_normal_group(sigma):
@@ -206,8 +211,8 @@ def test_pymc_as_chapter_3_writes_it_agrees_with_brms(cell, model, name):
         progressbar=False,
     )
     check_convergence(fit)
-    ours = az.summary(fit, var_names=["~z_0", "~z_1"], round_to="none").rename(in_bambi_names)
-    assert_same(ours, reference_fit("bounce_brms", name))
+    ours = az.summary(fit, round_to="none").filter(regex="^(?!z_)", axis="index")
+    assert_same(ours.rename(in_bambi_names), reference_fit("bounce_brms", name))
 
 
 def test_correlated_slopes_as_chapter_4_writes_them_agree_with_brms():
