@@ -156,8 +156,9 @@ def leave_one_group_out(
     observations of a group are multivariate normal, in closed form, and a refit samples these
     parameters alone. It is compiled once for all groups; a group is left out by weighting its
     term with zero. Its effect on the standard deviation then follows the population, as that
-    of a new group does, and is averaged over the draws. Source: chapter 5; on the two scores,
-    Merkle, Furr and Rabe-Hesketh (2019).
+    of a new group does, and is averaged over the draws. The joint score of a group that lies far
+    from what a refit expects rests on few of its draws, and is the noisier for it. Source:
+    chapter 5; on the two scores, Merkle, Furr and Rabe-Hesketh (2019).
 
     Examples
     --------
