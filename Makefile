@@ -6,6 +6,7 @@
 #   make serve                 show the built book on this machine
 #   make chapter NAME=01_eda   execute and proof one chapter
 #   make accept                look at the figures that changed, then accept them
+#   make reference            run the models in real brms and lme4 (needs R), show what changed
 #   make lock                  renew requirements.txt from pyproject.toml
 #   make clean                 remove what a build made (not the environment)
 
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := book
-.PHONY: book test lab serve chapter accept lock clean environment
+.PHONY: book test lab serve chapter accept reference lock clean environment
 
 BIN := .venv/bin
 UV := $(or $(shell command -v uv),.venv-uv/bin/uv)
@@ -31,7 +32,7 @@ test: environment
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PRESS) book
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 lab: environment
 	$(BIN)/jupyter lab --notebook-dir=book
@@ -45,6 +46,9 @@ chapter: environment
 
 accept: environment
 	$(PRESS) accept
+
+reference: environment
+	$(BIN)/python reference/renew.py
 
 lock: | $(UV)
 	$(UV) pip compile pyproject.toml --group book --group press --group test --universal \

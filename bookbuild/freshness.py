@@ -15,6 +15,7 @@ from bookbuild.python import imports
 
 LOCK = Path("requirements.txt")
 HELPERS = Path("lmm_helpers")
+REFERENCE = Path("reference")  # what `lmm_helpers.reference` reads
 KERNEL_STARTUP = Path(__file__).with_name("kernel_startup.py")
 
 
@@ -40,8 +41,8 @@ def files_below(folder: Path) -> list[Path]:
 def inputs(chapter: str) -> list[Path]:
     """The files on which the outputs of a chapter depend."""
     notebook = read_notebook(source(chapter))
-    helpers = files_below(HELPERS) if imports(chapter, notebook, HELPERS.name) else []
-    return [source(chapter), LOCK, *helpers]
+    helpers = [*files_below(HELPERS), *files_below(REFERENCE)]
+    return [source(chapter), LOCK, *(helpers if imports(chapter, notebook, HELPERS.name) else [])]
 
 
 def key(chapter: str, parameters: Mapping[str, object] | None = None) -> str:

@@ -69,12 +69,17 @@
     controls.append(previous, play, next, counter, slider, status);
     player.append(controls, stage);
 
+    function title() {
+      const name = data.names.length ? `: ${data.names[page - 1]}` : "";
+      return `page ${page} of ${data.pages}${name}`;
+    }
+
     function show(number) {
       page = 1 + ((number - 1 + data.pages) % data.pages);
       books.forEach((codes, i) => draw(panels[i], codes.subarray((page - 1) * rows, page * rows), data));
       slider.value = page;
-      slider.setAttribute("aria-valuetext", `page ${page} of ${data.pages}`);
-      counter.textContent = `page ${page} of ${data.pages}`;
+      slider.setAttribute("aria-valuetext", title());
+      counter.textContent = title();
     }
 
     function label(word) {
@@ -106,7 +111,7 @@
         const name = panel.querySelector(".flipbook-name").textContent;
         return `${name}: ${panel.querySelector(".flipbook-count").textContent.replace(/[▲▼] /g, "")}`;
       });
-      status.textContent = spoken ? `Page ${page} of ${data.pages}. ${counts.join("; ")}` : "";
+      status.textContent = spoken ? `${title().replace("page", "Page")}. ${counts.join("; ")}` : "";
     }
 
     previous.addEventListener("click", () => turnTo(page - 1));

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import NamedTuple
@@ -47,6 +47,7 @@ def flipbook(
     alt: str,
     caption: str = "",
     palette: Mapping[str, str] = COUNTY_COLOURS,
+    page_names: Sequence[str] = (),
 ) -> HTML:
     """Bind simulated data sets into a player that shows them page by page beside the real one.
 
@@ -72,6 +73,9 @@ def flipbook(
         What to see, as plain text below the figure.
     palette
         A colour for each group; it is darkened or lightened where it could not be seen.
+    page_names
+        What each page stands for, if pages are steps and not draws. Named pages are printed from
+        the first to the last, evenly spread.
 
     Returns
     -------
@@ -83,7 +87,8 @@ def flipbook(
     ------
     ValueError
         If a column, a colour or `alt` is missing, if the real data have missing or infinite
-        values, if `ylim` is no interval, or if the books are not as described above.
+        values, if `ylim` is no interval, if `page_names` are not one for each page, or if the
+        books are not as described above.
 
     Notes
     -----
@@ -109,18 +114,26 @@ def flipbook(
     across, times = _numbers(real, x), _numbers(real, y)
     order, runs = _runs(real, hue, palette)
     pages = _pages(books, rows=len(real))
+    last = len(next(iter(pages.values())))
+    if len(page_names) not in (0, last):
+        raise ValueError(f"page_names holds {len(page_names)} names for {last} pages; name each.")
     xlim = _padded(across)
     columns = np.rint(SIDE * (across[order] - xlim[0]) / (xlim[1] - xlim[0])).astype(int)
     furniture = _furniture(xlim, ylim, xlabel, ylabel)
     codes = {name: _encoded(page[:, order], ylim) for name, page in pages.items()}
     panels = [_panel("real data", _encoded(times[order], ylim), columns, runs, furniture)]
+    stop = last if page_names else min(PRINTED_PAGES, last)
+    printed = np.unique(np.linspace(1, stop, PRINTED_PAGES).round().astype(int)).tolist()
     for name, book in codes.items():
-        for number, page in enumerate(book[:PRINTED_PAGES], start=1):
-            panels.append(_panel(name, page, columns, runs, furniture, page=number))
+        for number in printed:
+            label = f"page {number}" + (f": {page_names[number - 1]}" if page_names else "")
+            page = book[number - 1]
+            panels.append(_panel(name, page, columns, runs, furniture, page=number, label=label))
     data = {
         "x": columns.tolist(),
         "runs": [[run.start, run.stop] for run in runs],
-        "pages": len(next(iter(codes.values()))),
+        "pages": last,
+        "names": list(page_names),
         "books": [
             base64.b64encode(book.astype("<u2").tobytes()).decode() for book in codes.values()
         ],
@@ -134,9 +147,14 @@ def flipbook(
         f'<div class="flipbook-grid" role="img" aria-label="{escape(alt)}">{"".join(panels)}</div>'
         f'<div class="flipbook-legend">{legend}</div>'
         f"{f'<figcaption>{escape(caption)}</figcaption>' if caption else ''}"
-        f'<script type="application/json">{json.dumps(data, separators=(",", ":"))}</script>'
+        f'<script type="application/json">{_embedded(data)}</script>'
         f"<script>{_part('flipbook.js')}</script></figure>"
     )
+
+
+def _embedded(data: Mapping[str, object]) -> str:
+    """Write data as JSON that no name can lead out of its script element."""
+    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _part(name: str) -> str:
@@ -247,6 +265,7 @@ def _panel(
     furniture: str,
     *,
     page: int | None = None,
+    label: str = "",
 ) -> str:
     """Draw one data set; flipbook.js writes later pages over it in the same way."""
     above, below = int((codes == 0).sum()), int((codes == SIDE + 2).sum())
@@ -263,7 +282,7 @@ def _panel(
     )
     title = f'<span class="flipbook-name">{escape(name)}</span>'
     if page is not None:
-        title += f'<span class="flipbook-number">, page {page}</span>'
+        title += f'<span class="flipbook-number">, {escape(label)}</span>'
     return (
         f'<div class="flipbook-panel{"" if page is None else f" flipbook-page-{page}"}">'
         f'<div class="flipbook-title">{title}</div>'

@@ -132,6 +132,17 @@ def test_without_a_script_readers_see_the_real_data_and_the_first_pages_of_each_
     assert not any("hidden" in attributes for attributes in fragment.attributes)
 
 
+def test_named_pages_are_steps_printed_from_the_first_to_the_last():
+    steps = ["none", "a little", "half", "much", HOSTILE]
+    html = bind({"a guess": draws(5)}, page_names=steps)
+    assert data_of(html)["names"] == steps
+    printed = [", page 1: none", ", page 3: half", f", page 5: {HOSTILE}"]
+    assert Fragment(html).all("flipbook-number") == printed
+    assert "<img" not in html
+    with pytest.raises(ValueError, match="page_names holds 2 names for 5 pages"):
+        bind({"a guess": draws(5)}, page_names=["one", "two"])
+
+
 def test_all_panels_have_the_same_axes_with_numbers_and_units():
     fragment = Fragment(bind(ylim=(-200, 600)))
     panels = fragment.tags.count("svg")
@@ -211,13 +222,14 @@ names = st.one_of(st.just(HOSTILE), st.text(min_size=1, max_size=20)).filter(
 @settings(max_examples=50, deadline=None)
 @given(names, names, names, names)
 def test_names_are_shown_as_they_are_and_never_become_markup(book, county, label, alt):
-    real = pd.DataFrame({county: [1.0, 2.0], label + "y": [3.0, 4.0], county + label: [county] * 2})
+    across, up, group = county + "1", label + "2", county + label + "3"  # never the same
+    real = pd.DataFrame({across: [1.0, 2.0], up: [3.0, 4.0], group: [county] * 2})
     html = flipbook(
         {book: np.zeros((2, 2))},
         real=real,
-        x=county,
-        y=label + "y",
-        hue=county + label,
+        x=across,
+        y=up,
+        hue=group,
         xlabel=label,
         ylabel=label,
         ylim=(-1, 1),

@@ -147,6 +147,18 @@ def test_buttons_step_and_go_round(show):
     assert counter(driver) == f"page 1 of {PAGES}"
 
 
+def test_named_pages_say_what_they_stand_for(show):
+    steps = ["none", "a little", "half", "much", HOSTILE]
+    driver = show(bind(page_names=steps))
+    for number, step in enumerate(steps, start=1):
+        title = f"page {number} of {PAGES}: {step}"
+        assert counter(driver) == title
+        assert find(driver, "input").get_attribute("aria-valuetext") == title
+        button(driver, "Next").click()
+        assert status(driver).startswith(f"Page {number % PAGES + 1} of {PAGES}: ")
+    assert driver.title == "quiet"
+
+
 def test_keys_work_while_the_player_has_the_focus(show):
     driver = show()
     player = find(driver, ".flipbook-player")

@@ -1,0 +1,149 @@
+"""What a fitted model predicts of each group, held against what was observed there."""
+
+from collections.abc import Callable
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from lmm_helpers.plausibility import simulated_pages
+
+Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+STATISTICS = MappingProxyType(
+    {
+        "median": lambda values: np.median(values, axis=-1),
+        "sd": lambda values: np.std(values, axis=-1, ddof=1),
+        "skewness": lambda values: stats.skew(values, axis=-1),
+    }
+)
+
+
+def predictive_by_group(
+    fit: xr.DataTree,
+    *,
+    groups: ArrayLike,
+    statistic: str | Statistic,
+    ci_prob: float = 0.89,
+) -> pd.DataFrame:
+    """Compare a statistic of each group's observations with what a model predicts of it.
+
+    Parameters
+    ----------
+    fit
+        A fit with the groups ``posterior_predictive`` and ``observed_data``, as it is after
+        ``model.predict(fit, kind="response")``; one response.
+    groups
+        The group of each observation, in the order of the data. Ordered categories keep
+        their order; equal labels for all rows give one statistic of all the data.
+    statistic
+        ``"median"``, ``"sd"`` (divisor n - 1), ``"skewness"``, or a function that takes an
+        array and gives the statistic along its last axis.
+    ci_prob
+        Probability of the equal-tailed interval (``ci_kind="eti"``), above 0, below 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a group: ``observed``, the statistic of the data; ``predicted``, its mean over
+        the replicated data sets; ``low`` and ``high``, the interval of these; all in the unit
+        of the statistic. ``p_value`` is the share of replicated data sets with a statistic
+        above the observed one, ties counted half: near 0 or 1 where the model fails.
+
+    Raises
+    ------
+    ValueError
+        If the fit lacks predictions, if `groups` has another length or a missing label, if
+        `statistic` or `ci_prob` is unknown.
+
+    Notes
+    -----
+    Source: chapter 5; Gelman et al. (2013), *Bayesian Data Analysis*, section 6.3.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> def times(values, *dims):
+    ...     return xr.Dataset({"time": (dims, np.array(values, dtype=float))})
+    >>> fit = xr.DataTree.from_dict({
+    ...     "posterior_predictive": times([[[1, 3, 5, 9], [2, 4, 5, 9]]], "chain", "draw", "row"),
+    ...     "observed_data": times([2, 3, 6, 6], "row"),
+    ... })
+    >>> groups = ["Kent", "Kent", "Devon", "Devon"]
+    >>> table = predictive_by_group(fit, groups=groups, statistic="median")
+    >>> table["predicted"].to_dict(), table["p_value"].to_dict()
+    ({'Devon': 7.0, 'Kent': 2.5}, {'Devon': 1.0, 'Kent': 0.5})
+    """
+    if isinstance(statistic, str) and statistic not in STATISTICS:
+        known = ", ".join(map(repr, STATISTICS))
+        raise ValueError(f"statistic is {statistic!r}; choose {known}, or give a function.")
+    if not 0 < ci_prob < 1:
+        raise ValueError(f"ci_prob is a probability between 0 and 1; got {ci_prob!r}.")
+    if not {"posterior_predictive", "observed_data"} <= set(fit.children):
+        raise ValueError(
+            'the fit has no posterior_predictive; call model.predict(fit, kind="response") first.'
+        )
+    measure = STATISTICS[statistic] if isinstance(statistic, str) else statistic
+    ((name, observed),) = fit["observed_data"].data_vars.items()
+    codes, labels = group_codes(groups, rows=observed.size)
+    pages = simulated_pages(
+        fit["posterior_predictive"][str(name)], rows=observed.size, name="posterior_predictive"
+    )
+    rows = []
+    for code in range(len(labels)):
+        replicated = measure(pages[:, codes == code])
+        seen = float(measure(observed.to_numpy()[codes == code]))
+        low, high = np.quantile(replicated, [(1 - ci_prob) / 2, (1 + ci_prob) / 2])
+        above = np.mean(replicated > seen) + np.mean(replicated == seen) / 2
+        rows.append((seen, replicated.mean(), low, high, above))
+    columns = ["observed", "predicted", "low", "high", "p_value"]
+    return pd.DataFrame(rows, index=labels, columns=columns, dtype=float)
+
+
+def group_codes(groups: ArrayLike, *, rows: int) -> tuple[NDArray[np.intp], pd.Index]:
+    """Give each observation the number of its group.
+
+    Parameters
+    ----------
+    groups
+        The group of each observation. The order of ordered categories is kept; other labels
+        are sorted.
+    rows
+        How many observations there are.
+
+    Returns
+    -------
+    codes : numpy.ndarray, shape (rows,)
+        The number of each observation's group, from 0.
+    labels : pandas.Index
+        The groups that occur, by number; its name is that of `groups`, or ``group``.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer labels than observations, or if a label is missing.
+
+    Notes
+    -----
+    Source: the functions of this package that work by group.
+
+    Examples
+    --------
+    >>> codes, labels = group_codes(["Kent", "Devon", "Kent"], rows=3)
+    >>> codes.tolist(), labels.to_list()
+    ([1, 0, 1], ['Devon', 'Kent'])
+    """
+    series = groups if isinstance(groups, pd.Series) else pd.Series(np.asarray(groups))
+    if len(series) != rows:
+        raise ValueError(
+            f"groups has {len(series)} labels for {rows} observations; name the group of each."
+        )
+    if series.isna().any():
+        row = int(np.flatnonzero(series.isna())[0])
+        raise ValueError(f"groups[{row}] is missing; name the group of every observation.")
+    categories = series.astype("category").cat.remove_unused_categories().cat
+    labels = pd.Index(categories.categories, name=series.name or "group")
+    return categories.codes.to_numpy().astype(np.intp), labels

@@ -1,0 +1,33 @@
+"""Reaction times after nights of little sleep: the data set on which lme4 is taught."""
+
+from importlib.resources import files
+
+import pandas as pd
+
+
+def load_sleepstudy() -> pd.DataFrame:
+    """Load the ``sleepstudy`` data of lme4.
+
+    Returns
+    -------
+    pandas.DataFrame
+        180 rows and the columns ``Reaction`` (mean reaction time of a day, milliseconds),
+        ``Days`` (days of the experiment, 0 to 9) and ``Subject`` (categories, 18 lorry drivers
+        by their numbers).
+
+    Notes
+    -----
+    Lorry drivers were allowed three hours in bed a night, and their reactions were timed each
+    day. The measurements are those of Belenky et al. (2003), for the first ten days of the group
+    with three hours, under the names and in the order in which the R package lme4
+    (Bates et al., 2015) gives them.
+
+    Examples
+    --------
+    >>> nights = load_sleepstudy()
+    >>> nights.groupby("Subject", observed=True).size().unique().tolist()
+    [10]
+    """
+    with files("lmm_helpers").joinpath("data/sleepstudy.csv").open() as source:
+        nights = pd.read_csv(source, dtype={"Subject": "str"})
+    return nights.assign(Subject=nights["Subject"].astype("category"))

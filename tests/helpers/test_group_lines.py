@@ -1,0 +1,109 @@
+"""The closed form of the group lines against brute force: one big normal distribution."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, stats
+
+from lmm_helpers import group_lines, load_bounce
+
+VISITS = load_bounce()
+
+
+def few(n, seed=1):
+    return VISITS.groupby("county", observed=True).sample(n, random_state=seed)
+
+
+def brute(visits, sigma, tau0, tau1):
+    """Write data and lines as one normal vector and condition on the data."""
+    codes = pd.factorize(visits["county"], sort=True)[0]
+    x, y = visits["std_age"].to_numpy(), visits["bounce_time"].to_numpy()
+    groups = codes.max() + 1
+    own = np.eye(groups)[codes]
+    basis = np.column_stack([np.ones(len(x)), x, own, own * x[:, None]])
+    mean = np.r_[200, 0, np.zeros(2 * groups)]
+    covariance = np.diag(np.r_[50.0, 10.0, np.full(groups, tau0), np.full(groups, tau1)] ** 2)
+    of_data = basis @ covariance @ basis.T + sigma**2 * np.eye(len(x))
+    found = mean + covariance @ basis.T @ np.linalg.solve(of_data, y - basis @ mean)
+    lines = np.column_stack([found[0] + found[2 : 2 + groups], found[1] + found[2 + groups :]])
+    density = stats.multivariate_normal(basis @ mean, of_data).logpdf(y)
+    return density, found[:2], lines
+
+
+@settings(deadline=None)
+@given(
+    st.floats(0.5, 50), st.one_of(st.just(0.0), st.floats(0.01, 100)),
+    st.one_of(st.just(0.0), st.floats(0.01, 30)), st.integers(1, 7),
+)  # fmt: skip
+def test_agrees_with_one_big_normal_distribution(sigma, tau0, tau1, n):
+    visits = few(n)
+    expected = brute(visits, sigma, tau0, tau1)
+    found = group_lines(visits, sigma=sigma, tau0=tau0, tau1=tau1)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-5)
+
+
+def test_the_whole_data_set_and_a_grid_of_spreads():
+    found = group_lines(VISITS, sigma=[[8], [9]], tau0=[2, 5, 13], tau1=[[[1]], [[4]]])
+    assert found.log_likelihood.shape == (2, 2, 3)
+    assert found.population.shape == (2, 2, 3, 2)
+    assert found.groups.shape == (2, 2, 3, 8, 2)
+    density, population, lines = brute(VISITS, 9, 5, 4)
+    assert found.log_likelihood[1, 1, 1] == pytest.approx(density)
+    np.testing.assert_allclose(found.population[1, 1, 1], population)
+    np.testing.assert_allclose(found.groups[1, 1, 1], lines)
+
+
+def test_the_two_ends_are_complete_and_no_pooling():
+    wide = {"Intercept": (200, 1e5), "slope": (0, 1e5)}
+    visits = few(7)
+    complete = group_lines(visits, sigma=8, tau0=0, prior=wide).groups
+    everybody = np.polyfit(visits["std_age"], visits["bounce_time"], 1)[::-1]
+    np.testing.assert_allclose(complete, np.tile(everybody, (8, 1)), rtol=1e-5)
+    alone = group_lines(visits, sigma=8, tau0=1e5, tau1=1e5, prior=wide).groups
+    by_county = [
+        np.polyfit(part["std_age"], part["bounce_time"], 1)[::-1]
+        for _, part in visits.groupby("county", observed=True)
+    ]
+    np.testing.assert_allclose(alone, by_county, rtol=1e-3)
+
+
+def test_the_likelihood_is_a_density_of_the_data():
+    one = pd.DataFrame({"county": ["a"], "std_age": [0.7], "bounce_time": [0.0]})
+
+    def density(time):
+        spreads = {"sigma": 8, "tau0": 13, "tau1": 2}
+        return np.exp(group_lines(one.assign(bounce_time=time), **spreads).log_likelihood)
+
+    assert integrate.quad(density, -200, 600)[0] == pytest.approx(1, abs=1e-6)
+
+
+def test_groups_are_data_and_their_order_is_that_of_the_categories():
+    names = ["z | (1", 'a"b', "<b>"]
+    visits = pd.DataFrame({
+        "the group": pd.Categorical(names * 2, categories=[*names, "empty"], ordered=True),
+        "an x": [0.0, 1, 2, 1, 0, 1], "a y": [100.0, 200, 300, 100, 200, 300],
+    })  # fmt: skip
+    columns = {"x": "an x", "y": "a y", "group": "the group"}
+    lines = group_lines(visits, sigma=1, tau0=1e3, **columns).groups
+    assert lines.shape == (3, 2)
+    assert lines[:, 0].argsort().tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("visits", "changes", "message"),
+    [
+        (VISITS.drop(columns="std_age"), {}, "column 'std_age' is missing; the data have 'county'"),
+        (VISITS.assign(bounce_time=np.nan), {}, "'bounce_time' has missing values; drop"),
+        (VISITS.iloc[:0], {}, "no visit"),
+        (VISITS, {"sigma": 0}, "sigma holds"),
+        (VISITS, {"tau0": [-1, 2]}, "tau0 holds"),
+        (VISITS, {"tau1": np.inf}, "tau1 holds .* finite, zero or above"),
+        (VISITS, {"prior": {"slope": (0, 1)}}, "prior needs 'Intercept'"),
+    ],
+)
+def test_bad_input_is_named_with_its_remedy(visits, changes, message):
+    with pytest.raises(ValueError, match=message):
+        group_lines(visits, **({"sigma": 8, "tau0": 13} | changes))

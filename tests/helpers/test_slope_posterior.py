@@ -1,0 +1,112 @@
+"""The slope's exact posterior, against brute force and against what it should tell apart."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+
+from lmm_helpers import load_bounce, slope_posterior
+
+PRIORS = {
+    "intercept_prior": (200, 20),
+    "slope_prior": (1, 3),
+    "county_sd_scale": 10,
+    "sigma_scale": 15,
+}
+
+
+def small_world():
+    rng = np.random.default_rng(3)
+    county = np.repeat([f"county | '{number}'" for number in range(5)], [2, 3, 9, 14, 20])
+    age = rng.normal(size=len(county))
+    offset = dict(zip(pd.unique(county), rng.normal(0, 12, 5), strict=True))
+    time = 203 - 2 * age + pd.Series(county).map(offset) + rng.normal(0, 7, len(county))
+    return pd.DataFrame({"county": county, "std_age": age, "bounce_time": time})
+
+
+def brute_force(world, *, ci_prob):
+    """Condition the full covariance of all visits and the slope, on a fine grid of both sds."""
+    x, y = world["std_age"].to_numpy(), world["bounce_time"].to_numpy()
+    same = np.equal.outer(world["county"].to_numpy(), world["county"].to_numpy())
+    (m0, s0), (m1, s1) = PRIORS["intercept_prior"], PRIORS["slope_prior"]
+    expected = m0 + m1 * x
+    sigmas, taus = np.linspace(3, 14, 30), np.linspace(0.01, 60, 90)
+    weight, mean, sd = [], [], []
+    for sigma in sigmas:
+        for tau in taus:
+            covariance = s0**2 + s1**2 * np.outer(x, x) + tau**2 * same + sigma**2 * np.eye(len(x))
+            gain = np.linalg.solve(covariance, s1**2 * x)
+            mean.append(m1 + gain @ (y - expected))
+            sd.append(np.sqrt(s1**2 - gain @ (s1**2 * x)))
+            weight.append(
+                stats.multivariate_normal.logpdf(y, expected, covariance)
+                + stats.halfnorm.logpdf(tau, scale=PRIORS["county_sd_scale"])
+                + stats.halfnorm.logpdf(sigma, scale=PRIORS["sigma_scale"])
+            )
+    weight = np.exp(np.array(weight) - max(weight))
+    slopes = np.linspace(-12, 10, 2001)
+    density = np.array([weight @ stats.norm.pdf(slope, mean, sd) for slope in slopes])
+    cumulative = integrate.cumulative_trapezoid(density, slopes, initial=0)
+    cumulative /= cumulative[-1]
+    return np.interp([(1 - ci_prob) / 2, (1 + ci_prob) / 2], cumulative, slopes)
+
+
+def test_interval_is_that_of_brute_force():
+    world = small_world()
+    found = slope_posterior(world, ci_prob=0.8, **PRIORS)
+    expected = brute_force(world, ci_prob=0.8)
+    np.testing.assert_allclose((found.lower, found.upper), expected, atol=0.01)
+    assert found.lower < found.mean < found.upper
+    normal = stats.norm(found.mean, found.sd).interval(0.8)
+    np.testing.assert_allclose((found.lower, found.upper), normal, atol=0.1)
+
+
+def test_order_of_rows_and_type_of_county_do_not_matter():
+    world = small_world()
+    mixed = world.sample(frac=1, random_state=1).assign(
+        county=lambda frame: frame["county"].astype("category")
+    )
+    np.testing.assert_allclose(slope_posterior(mixed, **PRIORS), slope_posterior(world, **PRIORS))
+
+
+def test_a_sure_prior_wins_and_a_vague_one_leaves_the_within_slope():
+    world = load_bounce()
+    sure = slope_posterior(world, **PRIORS | {"slope_prior": (-2, 1e-3)})
+    assert sure.mean == pytest.approx(-2, abs=1e-2)
+    vague = slope_posterior(world, **PRIORS | {"slope_prior": (0, 1e3)})
+    measures = world[["std_age", "bounce_time"]]
+    means = measures.groupby(world["county"], observed=True).transform("mean")
+    within = np.polyfit(*(measures - means).to_numpy().T, 1)[0]
+    assert vague.mean == pytest.approx(within, abs=vague.sd / 2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"slope_prior": (0, 0)}, "slope_prior has the spread 0"),
+        ({"intercept_prior": (0, -1)}, "intercept_prior has the spread -1"),
+        ({"county_sd_scale": 0}, "county_sd_scale has the spread 0"),
+        ({"sigma_scale": float("nan")}, "sigma_scale has the spread nan"),
+        ({"ci_prob": 89}, "ci_prob must lie between 0 and 1; got 89"),
+    ],
+)
+def test_impossible_settings_are_named(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        slope_posterior(load_bounce(), **PRIORS | wrong)
+
+
+def test_missing_column_is_named():
+    with pytest.raises(ValueError, match="column 'std_age' is missing"):
+        slope_posterior(load_bounce().drop(columns="std_age"), **PRIORS)
+
+
+def test_a_prior_too_far_from_the_data_is_refused():
+    with pytest.raises(ValueError, match="widen the priors that lie far from the data"):
+        slope_posterior(load_bounce(), **PRIORS | {"slope_prior": (40, 1e-3)})
+
+
+def test_counties_too_far_apart_for_the_grid_are_refused():
+    world = small_world()
+    world["bounce_time"] += 2000 * pd.factorize(world["county"])[0]
+    with pytest.raises(ValueError, match="the grid does not hold the posterior"):
+        slope_posterior(world, **PRIORS | {"county_sd_scale": 5000})
