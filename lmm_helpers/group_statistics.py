@@ -6,6 +6,7 @@ by DuckDB where they are not, and the statistics of two sets of rows merge into 
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -52,7 +53,8 @@ def group_statistics(
     memory_limit
         What DuckDB may use before it goes to disk, such as ``"1GB"``.
     progress
-        Show a bar where DuckDB or Dask work for longer than two seconds.
+        Show a bar where DuckDB or Dask work for longer than two seconds (DuckDB in Jupyter: if
+        ``ipywidgets`` is installed).
 
     Returns
     -------
@@ -266,7 +268,9 @@ def _by_duckdb(
         with duckdb.connect() as connection:
             connection.execute("SET memory_limit = $1", [memory_limit])
             connection.execute("SET preserve_insertion_order = false")
-            connection.execute(f"SET enable_progress_bar = {progress is True}")
+            if progress:  # off unless asked for
+                with suppress(duckdb.InvalidInputException):  # Jupyter without ipywidgets
+                    connection.execute("SET enable_progress_bar = true")
             if isinstance(source, duckdb.DuckDBPyRelation):
                 return _of_relation(source, names)
             if library == "polars":
