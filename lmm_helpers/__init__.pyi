@@ -2,6 +2,7 @@
 
 from .appearance import COUNTY_COLOURS, POOLED_COLOUR, set_up_chapter
 from .article import ARTICLE_SEED, article_truth, replay_article
+from .benchmarks import benchmark_table
 from .bounce import (
     BOOK_SEED,
     COUNTY_SIZES,
@@ -46,6 +47,7 @@ __all__ = [
     "Scale",
     "SlopePosterior",
     "article_truth",
+    "benchmark_table",
     "candidate_models",
     "check_bounce",
     "check_convergence",

@@ -1,0 +1,164 @@
+"""The routes from rows to a posterior, timed step by step."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from benchmarks.problems import bambi_model
+from benchmarks.running import CORES, Clock, Record, peak_mb, timed
+from lmm_helpers import collapsed_posterior, group_statistics
+
+if TYPE_CHECKING:
+    import pymc as pm
+    import xarray as xr
+
+Columns = tuple[str, str, str]
+MOST_GROUPS = 1000
+"""Of how many groups at most the effective sample size is looked at."""
+
+
+def fitted(
+    case: Record, source: pd.DataFrame | Path, columns: Columns, priors: dict[str, Any]
+) -> Record:
+    """Fit a model along the route of a case, once for each seed; then count effective draws."""
+    route = _collapsed if case["route"] == "collapsed" else _sampled
+    try:
+        found = list(route(case, source, columns, priors))
+    except RuntimeError as error:  # the collapsed route judges itself
+        if "k-hat" not in str(error):
+            raise
+        return {"status": "refused"}
+    memory = {} if case["route"].endswith("PyMC") else {"peak_mb": peak_mb()}
+    measured = []
+    for seed, (times, fit, limit) in zip(case["seeds"], found, strict=True):
+        ess = min(smallest_ess(fit, columns[2]), limit)
+        measured.append({"repetition": seed, **times, **memory, "ess_min": ess})
+    return {"measured": measured}
+
+
+def _collapsed(
+    case: Record, source: pd.DataFrame | Path, columns: Columns, priors: dict[str, Any]
+) -> Iterator[tuple[Record, Any, float]]:
+    """Draw by the collapsed route."""
+    with timed() as read:
+        statistics = group_statistics(source, *columns, progress=False)
+    for seed in case["seeds"]:
+        with timed() as clock:
+            found = collapsed_posterior(
+                statistics, priors=priors, seed=seed, chains=case["chains"], draws=case["draws"]
+            )
+        # chosen by weight and then shuffled: that draws repeat shows in the weights alone
+        proposals = max(4000, 4 * case["chains"] * case["draws"])
+        times = {"read_seconds": read.seconds, "compile_seconds": 0.0, **vars(clock)}
+        yield times, found, found.efficiency * proposals
+
+
+def _sampled(
+    case: Record, source: pd.DataFrame | Path, columns: Columns, priors: dict[str, Any]
+) -> Iterator[tuple[Record, Any, float]]:
+    """Sample the marginal model, or Bambi's."""
+    from lmm_helpers import draw_group_effects, marginal_model
+
+    library, sampler = case["route"].split(" + ")
+    settings = {key: case[key] for key in ("draws", "tune", "chains")} | {"cores": CORES}
+    with timed() as read:
+        if library == "Bambi":
+            rows = source if isinstance(source, pd.DataFrame) else _categorical(source, columns[2])
+        else:
+            statistics = group_statistics(source, *columns, progress=False)
+    with timed() as building:
+        if library == "Bambi":
+            bambi = bambi_model(rows, columns, priors)
+            bambi.build()
+            model: pm.Model = bambi.backend.model
+        else:
+            model = marginal_model(statistics, priors=priors)
+        draw = {"nutpie": _nutpie, "PyMC": _pymc}[sampler](model, settings)
+    for seed in case["seeds"]:
+        fit, compiling, clock = draw(seed, case["target_accept"])
+        times = {"read_seconds": read.seconds, "compile_seconds": building.seconds + compiling}
+        times |= vars(clock)
+        if library == "marginal":
+            with timed() as effects:
+                fit = draw_group_effects(fit, statistics, seed=seed)
+            times = {name: value + vars(effects).get(name, 0) for name, value in times.items()}
+        else:  # as Bambi does after sampling, and off the clock
+            at_zero = rows[columns[1]].mean() * fit["posterior"][columns[1]]
+            fit["posterior"]["Intercept"] = fit["posterior"]["Intercept"] - at_zero
+        yield times, fit, float("inf")
+
+
+def _nutpie(model: "pm.Model", settings: Record) -> Any:  # noqa: ANN401
+    """Compile a model for nutpie; give what draws from it."""
+    import nutpie
+
+    compiled = nutpie.compile_pymc_model(model, var_names=_kept(model))
+
+    def draw(seed: int, target_accept: float) -> tuple[Any, float, Clock]:
+        with timed() as clock:
+            fit = nutpie.sample(
+                compiled,
+                **settings,
+                seed=seed,
+                target_accept=target_accept,
+                save_warmup=False,
+                progress_bar=False,
+            )
+        return fit, 0.0, clock
+
+    return draw
+
+
+def _pymc(model: "pm.Model", settings: Record) -> Any:  # noqa: ANN401
+    """Give what draws from a model by PyMC, which compiles each time and says how long it drew."""
+    import os
+
+    import pymc as pm
+
+    def draw(seed: int, target_accept: float) -> tuple[Any, float, Clock]:
+        before = os.times()
+        with timed() as clock:
+            fit = pm.sample(
+                model=model,
+                **settings,
+                random_seed=seed,
+                nuts_sampler="pymc",
+                nuts={"target_accept": target_accept},
+                var_names=_kept(model),
+                progressbar=False,
+                compute_convergence_checks=False,
+                quiet=True,
+            )
+        after = os.times()
+        whole, clock.seconds = clock.seconds, fit["posterior"].attrs["sampling_time"]
+        clock.cpu_seconds = sum(after[2:4]) - sum(before[2:4])
+        return fit, whole - clock.seconds, clock
+
+    return draw
+
+
+def _kept(model: "pm.Model") -> list[str]:
+    """Name what is kept of each draw: all but the fitted value and spread of each row, as Bambi."""
+    dims = model.named_vars_to_dims
+    named = [variable.name for variable in (*model.free_RVs, *model.deterministics)]
+    return [name for name in named if "__obs__" not in (dims.get(name) or ())]
+
+
+def _categorical(file: Path, group: str) -> pd.DataFrame:
+    """Read rows as Bambi wants them."""
+    rows = pd.read_parquet(file)
+    return rows.assign(**{group: rows[group].astype("category")})
+
+
+def smallest_ess(fit: Any, group: str) -> float:  # noqa: ANN401
+    """Give the smallest bulk effective sample size of line, spreads and group effects."""
+    import arviz as az
+
+    tree: xr.DataTree = fit if hasattr(fit, "children") else fit.to_datatree()
+    posterior = tree["posterior"].to_dataset()
+    helpers = [name for name in posterior if str(name).endswith(("_offset", "_centered", "_half"))]
+    shown = posterior.drop_vars(helpers).isel({f"{group}__factor_dim": slice(MOST_GROUPS)})
+    ess = az.ess(shown, method="bulk")
+    return min(float(values.min()) for values in ess.data_vars.values())
