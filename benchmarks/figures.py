@@ -17,6 +17,7 @@ COLOURS = {
     "collapsed, arrays": "#117733",
     "collapsed, pandas": "#999933",
     "Bambi + nutpie": "#882255",
+    "Bambi, centred + nutpie": "#aa4499",
     "Bambi + PyMC": "#cc6677",
     "brms": "#777777",
     "lme4": "#777777",
@@ -62,7 +63,8 @@ def whole_process(table: pd.DataFrame, ratios: list[bars.Ratio]) -> Figure:
     if ratios:
         title += f": {ratios[0].middle:.0f} times sooner without a compiler"
     ax.set(title=title, xlabel="seconds from starting Python to the first posterior", ylabel="")
-    ax.legend().remove()
+    if legend := ax.get_legend():
+        legend.remove()
     return figure
 
 

@@ -88,6 +88,7 @@ LIBRARIES = {
     "marginal + PyMC": ("pymc",),
     "collapsed": ("numpy",),
     "Bambi + nutpie": ("bambi", "nutpie", "pymc"),
+    "Bambi, centred + nutpie": ("bambi", "nutpie", "pymc"),
     "Bambi + PyMC": ("bambi", "pymc"),
 }
 """Whose versions matter to a route."""
@@ -108,9 +109,17 @@ def is_correlated(priors: dict[str, Any]) -> bool:
 
 
 def bambi_model(
-    rows: "pd.DataFrame", columns: tuple[str, str, str], priors: dict[str, Any]
+    rows: "pd.DataFrame",
+    columns: tuple[str, str, str],
+    priors: dict[str, Any],
+    *,
+    centred: bool = False,
 ) -> "bmb.Model":
-    """Write a model in Bambi's words."""
+    """Write a model in Bambi's words, with its default form or its intercepts around their mean.
+
+    Bambi's own `noncentered=False` leaves the intercept beside effects around zero. Around their
+    mean they are when they take over the intercept and its prior.
+    """
     import bambi as bmb
 
     def prior(found: Any) -> Any:  # noqa: ANN401
@@ -125,7 +134,13 @@ def bambi_model(
     formulas = [f"{response} ~ {predictor} + ({effects} | {group})"]
     if isinstance(priors["sigma"], dict):
         formulas.append(f"sigma ~ 1 + (1 | {group})")
-    return bmb.Model(bmb.Formula(*formulas), rows, priors=prior(priors))
+    given = prior(priors)
+    if centred:
+        formulas[0] = formulas[0].replace("~", "~ 0 +")
+        spread = given[f"1|{group}"].args["sigma"]
+        mean = given.pop("Intercept")
+        given[f"1|{group}"] = bmb.Prior("Normal", mu=mean, sigma=spread, noncentered=False)
+    return bmb.Model(bmb.Formula(*formulas), rows, priors=given)
 
 
 SIMULATED = """

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.problems import ROW_PRIORS, ROWS, rows_file
+from benchmarks.problems import LIBRARIES, ROW_PRIORS, ROWS, rows_file
 from benchmarks.running import Bench, Record, answer, python, timed
 
 NAME = "rows_to_statistics"
@@ -12,14 +12,14 @@ FULL: Record = {
     "few_rows": 10**4,
     "groups": 1000,
     "repetitions": 5,
+    "route": "marginal + nutpie",
     "seeds": [1, 2, 3],
     "draws": 1000,
-    "cold": True,
     "limit": 300,
 }
 SMALL = FULL | {"rows": 10**6, "repetitions": 2, "seeds": [1]}
 MEAN, STATISTICS = "count and average in SQL", "group_statistics"
-LIBRARIES = {MEAN: ("duckdb",), STATISTICS: ("duckdb",), "marginal + nutpie": ("nutpie", "pymc")}
+READING = (MEAN, STATISTICS)
 
 
 def run(bench: Bench, sizes: Record) -> None:
@@ -30,16 +30,16 @@ def run(bench: Bench, sizes: Record) -> None:
             for key in ("rows", "few_rows")
         )
         if not many.has_room:
-            for route in LIBRARIES:
+            for route in (*READING, sizes["route"]):
                 case = {"rows": many.rows, "groups": many.groups, "model": ""}
                 bench.note("no room on disk", route=route, **case)
             return
         for repetition in range(1, sizes["repetitions"] + 1):
-            for route in (MEAN, STATISTICS):
+            for route in READING:
                 bench.run(
                     python(NAME),
                     file=many.parquet,
-                    libraries=LIBRARIES[route],
+                    libraries=("duckdb",),
                     route=route,
                     model="",
                     rows=many.rows,
@@ -52,9 +52,9 @@ def run(bench: Bench, sizes: Record) -> None:
                 bench.run(
                     python(NAME),
                     file=rows.parquet,
-                    cold=sizes["cold"],
-                    libraries=LIBRARIES["marginal + nutpie"],
-                    route="marginal + nutpie",
+                    cold=True,
+                    libraries=LIBRARIES[sizes["route"]],
+                    route=sizes["route"],
                     model="correlated slope",
                     rows=rows.rows,
                     groups=rows.groups,
@@ -71,7 +71,7 @@ def run(bench: Bench, sizes: Record) -> None:
 def measure(case: Record) -> Record:
     """Measure a case, in its own process."""
     file = Path(case["file"])
-    if case["route"] == "marginal + nutpie":
+    if case["route"] not in READING:
         from benchmarks.sampling import fitted
 
         return fitted(case, file, ROWS, ROW_PRIORS[case["model"]])

@@ -57,6 +57,7 @@ class Bench:
     question: str
     kept: Path = KEPT
     results: Path = RESULTS
+    cache: Path = KEPT / "cache"
     records: list[Record] = field(default_factory=list)
 
     def run(
@@ -105,7 +106,7 @@ class Bench:
             asked, answered = Path(folder, "case.json"), Path(folder, "answer.json")
             given = case | ({"file": str(file())} if file else {})
             asked.write_text(json.dumps(given), encoding="utf-8")
-            cache = Path(folder) if cold else self.kept / "cache"
+            cache = Path(folder) if cold else self.cache
             watched = _watched(
                 [*command, str(asked), str(answered)], case["limit"], case["limit_gb"], cache
             )
