@@ -26,7 +26,8 @@ compiling <- system.time(
   compiled <- eval(parse(text = lines[first:last]))
 )[["elapsed"]]
 
-measured <- lapply(case$seeds, function(seed) {
+measured <- list()
+for (seed in case$seeds) {
   fit <- update(
     compiled,
     recompile = FALSE, seed = seed, chains = case$chains, cores = 2, refresh = 0,
@@ -41,11 +42,12 @@ measured <- lapply(case$seeds, function(seed) {
   )$ess_bulk
   # Stan's own clock, warm-up and draws; two chains keep two cores busy
   elapsed <- rowSums(rstan::get_elapsed_time(fit$fit))
-  list(
+  measured <- c(measured, list(list(
     repetition = seed, compile_seconds = compiling, seconds = sum(elapsed) / 2,
     cpu_seconds = sum(elapsed), ess_min = min(ess)
-  )
-})
+  )))
+  if (sum(elapsed) / 2 > case$long) break
+}
 versions <- lapply(
   setNames(nm = c("brms", "rstan")), function(name) as.character(packageVersion(name))
 )

@@ -21,6 +21,7 @@ FULL: Record = {
     "seeds": [1, 2, 3],
     "draws": 1000,
     "tune": 1000,
+    "long": 30,
     "limit": 600,
 }
 SMALL = FULL | {"seeds": [1, 2], "limit": 120, "routes": (ROUTES[0], *ROUTES[2:5])}
@@ -39,7 +40,7 @@ def run(bench: Bench, sizes: Record) -> None:
                 "rows": len(rows),
                 "groups": rows[problem.columns[2]].nunique(),
             }
-            settings = {key: sizes[key] for key in ("seeds", "draws", "tune", "limit")}
+            settings = {key: sizes[key] for key in ("seeds", "draws", "tune", "long", "limit")}
             settings |= {"chains": CHAINS.get(route, 4), "target_accept": 0.95}
             if (route.startswith("Bambi") and is_correlated(problem.priors)) or (
                 route == "collapsed" and isinstance(problem.priors["sigma"], dict)

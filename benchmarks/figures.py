@@ -1,5 +1,6 @@
 """A figure for each question, drawn from its table: what README shows."""
 
+import math
 from pathlib import Path
 
 import matplotlib as mpl
@@ -34,7 +35,7 @@ def draw(question: str, table: pd.DataFrame, file: Path) -> None:
     style |= {"axes.titlelocation": "left", "axes.titleweight": "bold"}
     with mpl.rc_context():
         sns.set_theme(style="ticks", rc=style)
-        mpl.rcParams |= {"svg.hashsalt": question, "svg.fonttype": "none"}
+        mpl.rcParams["svg.hashsalt"] = question
         figure = DRAWN[question](done, getattr(bars, question, lambda _: [])(table))
         sns.despine(figure)
         figure.savefig(file, metadata={"Date": None}, bbox_inches="tight")
@@ -48,9 +49,16 @@ def effective_draws(table: pd.DataFrame, ratios: list[bars.Ratio]) -> Figure:
     title = "Effective draws per second"
     if ratios:
         least = min(found.middle for found in ratios)
-        title = f"The marginal model gives at least {least:.0f} times Bambi's effective draws"
+        title = (
+            f"The marginal model gives at least {_times(least)} Bambi's effective draws per second"
+        )
     ax.set(title=title, xlabel="smallest effective sample size per second of sampling", ylabel="")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    models = list(table["model"].unique())
+    for route, part in table.groupby("route"):
+        first = part[part["model"] == part["model"].iloc[0]]
+        at = first["ess_per_second"].median(), models.index(first["model"].iloc[0]) - 0.15
+        ax.annotate(str(route), at, color=COLOURS[str(route)], size=9, rotation=30)
+    ax.set_ylim(len(models) - 0.5, -1.3)
     return figure
 
 
@@ -61,10 +69,8 @@ def whole_process(table: pd.DataFrame, ratios: list[bars.Ratio]) -> Figure:
     _points(ax, table, "seconds", "route")
     title = "From starting Python to the first posterior"
     if ratios:
-        title += f": {ratios[0].middle:.0f} times sooner without a compiler"
+        title += f": {_times(ratios[0].middle)} sooner without a compiler"
     ax.set(title=title, xlabel="seconds from starting Python to the first posterior", ylabel="")
-    if legend := ax.get_legend():
-        legend.remove()
     return figure
 
 
@@ -86,7 +92,7 @@ def rows_to_statistics(table: pd.DataFrame, ratios: list[bars.Ratio]) -> Figure:
     )
     title = f"Statistics of {table['rows'].max():,} rows"
     if ratios:
-        title += f": {ratios[0].middle:.1f} times the time of a plain average"
+        title += f": {_times(ratios[0].middle)} the time of a plain average"
     ax.set(title=title, xlabel="seconds", ylabel="", xlim=(0, None))
     return figure
 
@@ -94,7 +100,7 @@ def rows_to_statistics(table: pd.DataFrame, ratios: list[bars.Ratio]) -> Figure:
 def time_and_memory(table: pd.DataFrame, ratios: list[bars.Ratio]) -> Figure:
     """Draw seconds and memory against rows, a column of panels for each number of groups."""
     parts = table[["read_seconds", "compile_seconds", "seconds"]]
-    table = table[table["model"] == "varying slope"].assign(total=parts.sum(axis=1))
+    table = table.assign(total=parts.sum(axis=1))
     middle = table.groupby(["groups", "route", "rows"], as_index=False)[
         ["total", "peak_mb"]
     ].median()
@@ -144,6 +150,13 @@ def _points(ax: Axes, table: pd.DataFrame, x: str, y: str) -> None:
     """Draw a point for each repetition, on a scale of powers of ten."""
     sns.stripplot(table, x=x, y=y, hue="route", palette=COLOURS, jitter=False, size=7, ax=ax)
     ax.set_xscale("log")
+    if legend := ax.get_legend():
+        legend.remove()
+
+
+def _times(ratio: float) -> str:
+    """Say how many times, never more than it is."""
+    return f"{math.floor(ratio)} times" if ratio >= 10 else f"{math.floor(10 * ratio) / 10:g} times"
 
 
 DRAWN = {

@@ -60,6 +60,7 @@ def run(bench: Bench, sizes: Record) -> None:
                     groups=rows.groups,
                     repetition=seed,
                     seeds=[seed],
+                    long=sizes["limit"],
                     draws=sizes["draws"],
                     tune=sizes["draws"],
                     chains=4,

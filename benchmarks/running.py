@@ -118,8 +118,8 @@ class Bench:
         del watched["said"]
         return {"case": case, "versions": {}, "measured": []} | watched | answer
 
-    def write(self, figure: Callable[[Path, Path], None] | None = None) -> None:
-        """Write the table, where and when it was made, and the figure drawn from it."""
+    def write(self) -> None:
+        """Write the table, and when and on what it was made."""
         self.results.mkdir(parents=True, exist_ok=True)
         table = self.results / f"{self.question}.csv"
         unfinished = table.with_suffix(".part")
@@ -132,8 +132,6 @@ class Bench:
         noted = json.loads(provenance.read_text(encoding="utf-8")) if provenance.exists() else {}
         noted[self.question] = _provenance()
         write(provenance, json.dumps(noted, indent=1, sort_keys=True) + "\n")
-        if figure:
-            figure(table, table.with_suffix(".svg"))
 
     def _rows(self, record: Record) -> Iterator[dict[str, str]]:
         """Give the rows of the table that a record makes."""

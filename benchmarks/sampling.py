@@ -22,20 +22,28 @@ MOST_GROUPS = 1000
 def fitted(
     case: Record, source: pd.DataFrame | Path, columns: Columns, priors: dict[str, Any]
 ) -> Record:
-    """Fit a model along the route of a case, once for each seed; then count effective draws."""
+    """Fit along the route of a case, once a seed while that is quick; count effective draws."""
     route = _collapsed if case["route"] == "collapsed" else _sampled
+    memory: Record = {}
+    found = []
     try:
-        found = list(route(case, source, columns, priors))
+        for times, fit, limit in route(case, source, columns, priors):
+            if not memory and not case["route"].endswith("PyMC"):
+                memory = {"peak_mb": peak_mb()}
+            found.append((times, _judged(fit, columns[2]), limit))
+            del fit
+            if times["seconds"] > case["long"]:
+                break
     except RuntimeError as error:  # the collapsed route judges itself
         if "k-hat" not in str(error):
             raise
         return {"status": "refused"}
-    memory = {} if case["route"].endswith("PyMC") else {"peak_mb": peak_mb()}
-    measured = []
-    for seed, (times, fit, limit) in zip(case["seeds"], found, strict=True):
-        ess = min(smallest_ess(fit, columns[2]), limit)
-        measured.append({"repetition": seed, **times, **memory, "ess_min": ess})
-    return {"measured": measured}
+    return {
+        "measured": [
+            {"repetition": seed, **times, **memory, "ess_min": min(smallest_ess(draws), limit)}
+            for seed, (times, draws, limit) in zip(case["seeds"], found, strict=False)
+        ]
+    }
 
 
 def _collapsed(
@@ -53,6 +61,7 @@ def _collapsed(
         proposals = max(4000, 4 * case["chains"] * case["draws"])
         times = {"read_seconds": read.seconds, "compile_seconds": 0.0, **vars(clock)}
         yield times, found, found.efficiency * proposals
+        del found
 
 
 def _sampled(
@@ -93,6 +102,7 @@ def _sampled(
             at_zero = rows[columns[1]].mean() * fit["posterior"][columns[1]]
             fit["posterior"]["Intercept"] = fit["posterior"]["Intercept"] - at_zero
         yield times, fit, float("inf")
+        del fit
 
 
 def _nutpie(model: "pm.Model", settings: Record) -> Any:  # noqa: ANN401
@@ -159,13 +169,18 @@ def _categorical(file: Path, group: str) -> pd.DataFrame:
     return rows.assign(**{group: rows[group].astype("category")})
 
 
-def smallest_ess(fit: Any, group: str) -> float:  # noqa: ANN401
-    """Give the smallest bulk effective sample size of line, spreads and group effects."""
+def _judged(fit: Any, group: str) -> "xr.Dataset":  # noqa: ANN401
+    """Keep the draws whose effective number counts: line, spreads and the first group effects."""
+    tree = fit if hasattr(fit, "children") else fit.to_datatree()
+    posterior: xr.Dataset = tree["posterior"].to_dataset()
+    helpers = [name for name in posterior if str(name).endswith(("_offset", "_centered", "_half"))]
+    first = {f"{group}__factor_dim": slice(MOST_GROUPS)}
+    return posterior.drop_vars(helpers).isel(first).copy(deep=True)
+
+
+def smallest_ess(draws: "xr.Dataset") -> float:
+    """Give the smallest bulk effective sample size."""
     import arviz as az
 
-    tree: xr.DataTree = fit if hasattr(fit, "children") else fit.to_datatree()
-    posterior = tree["posterior"].to_dataset()
-    helpers = [name for name in posterior if str(name).endswith(("_offset", "_centered", "_half"))]
-    shown = posterior.drop_vars(helpers).isel({f"{group}__factor_dim": slice(MOST_GROUPS)})
-    ess = az.ess(shown, method="bulk")
+    ess = az.ess(draws, method="bulk")
     return min(float(values.min()) for values in ess.data_vars.values())

@@ -9,69 +9,59 @@ NAME = "time_and_memory"
 FULL: Record = {
     "rows": [10**3, 10**4, 10**5, 10**6, 10**7, 10**8],
     "groups": [8, 1000, 100_000],
-    "models": ("varying intercept", "varying slope"),
+    "model": "varying slope",
     "routes": ("marginal + nutpie", "collapsed", "lme4", "statsmodels", "Bambi + nutpie"),
     "draws": 500,
-    "repetitions": 3,
+    "seeds": [1, 2, 3],
+    "long": 10,
     "limit": 90,
 }
 SMALL = FULL | {
     "rows": [10**3, 10**4, 10**5, 10**6],
     "groups": [8, 1000],
-    "repetitions": 1,
+    "seeds": [1],
     "limit": 60,
 }
-LONG = 10
-"""A case that takes longer, in seconds, is not repeated."""
 GROWS = ("lme4", "statsmodels", "Bambi + nutpie")
 """Routes that read each row again at each step."""
 
 
 def run(bench: Bench, sizes: Record) -> None:
     """Run all cases, from few rows to many."""
-    given_up: set[tuple[str, str, int]] = set()
     for groups in sizes["groups"]:
+        given_up = set()
         for rows in sizes["rows"]:
             if groups > rows / 2:
                 continue
             with rows_file(rows, groups) as file:
-                for model in sizes["models"]:
-                    for route in sizes["routes"]:
-                        case = {"route": route, "model": model, "rows": rows, "groups": groups}
-                        line = (route, model, groups)
-                        if line in given_up:
-                            bench.note("not tried", **case)
-                        elif not file.has_room:
-                            bench.note("no room on disk", **case)
-                        elif not _run(bench, sizes, file, case):
-                            given_up.add(line)
+                for route in sizes["routes"]:
+                    case = {"route": route, "model": sizes["model"], "rows": rows, "groups": groups}
+                    if route in given_up:
+                        bench.note("not tried", **case)
+                    elif not file.has_room:
+                        bench.note("no room on disk", **case)
+                    elif not _run(bench, sizes, file, case):
+                        given_up.add(route)
 
 
 def _run(bench: Bench, sizes: Record, file: RowsFile, case: Record) -> bool:
-    """Run a case, again if it is quick; tell whether more rows are worth trying."""
-    settings = {"limit": sizes["limit"]}
+    """Run a case; tell whether more rows are worth trying."""
     route = case["route"]
+    settings = {key: sizes[key] for key in ("seeds", "long", "limit")}
     if route in LIBRARIES:
         settings |= {"chains": 4, "target_accept": 0.95}
         settings |= {"draws": sizes["draws"], "tune": sizes["draws"]}
-    command = ["Rscript", str(ROOT / "benchmarks/lme4.R")] if route == "lme4" else python(NAME)
-    for repetition in range(1, sizes["repetitions"] + 1):
-        record = bench.run(
-            command,
-            libraries=LIBRARIES.get(route, ("statsmodels",) if route == "statsmodels" else ()),
-            file=file.csv if route == "lme4" else file.parquet,
-            **case,
-            repetition=repetition,
-            seeds=[repetition],
-            **settings,
-        )
-        if record["status"] != "done" or record["seconds"] > LONG:
-            break
+    record = bench.run(
+        ["Rscript", str(ROOT / "benchmarks/lme4.R")] if route == "lme4" else python(NAME),
+        libraries=LIBRARIES.get(route, ("statsmodels",) if route == "statsmodels" else ()),
+        file=file.csv if route == "lme4" else file.parquet,
+        **case,
+        **settings,
+    )
     if record["status"] != "done":
         return record["status"] in ("refused", "failed")
-    (measured,) = record["measured"]
-    by_row = measured.get("read_seconds", 0) + measured["seconds"]
-    return route not in GROWS or by_row < sizes["limit"] / 3
+    first = record["measured"][0]
+    return route not in GROWS or first["read_seconds"] + first["seconds"] < sizes["limit"] / 3
 
 
 def measure(case: Record) -> Record:
@@ -92,12 +82,17 @@ def _statsmodels(case: Record, file: Path) -> Record:
     slopes = {"re_formula": "1", "vc_formula": {"slope": "0 + x"}}
     with timed() as read:
         rows = pd.read_parquet(file)
-    with timed() as clock:
-        options = slopes if case["model"] == "varying slope" else {}
-        fit = smf.mixedlm("y ~ x", rows, groups="g", **options).fit(reml=True)
-    if len(fit.fe_params) != 2:
-        raise RuntimeError("statsmodels has fitted another model")
-    return {"measured": [{"read_seconds": read.seconds, **vars(clock)}]}
+    options = slopes if case["model"] == "varying slope" else {}
+    measured: list[Record] = []
+    for seed in case["seeds"]:
+        with timed() as clock:
+            fit = smf.mixedlm("y ~ x", rows, groups="g", **options).fit(reml=True)
+        if len(fit.fe_params) != 2:
+            raise RuntimeError("statsmodels has fitted another model")
+        measured.append({"repetition": seed, "read_seconds": read.seconds, **vars(clock)})
+        if clock.seconds > case["long"]:
+            break
+    return {"measured": measured}
 
 
 if __name__ == "__main__":
