@@ -290,7 +290,7 @@ def read_priors(data: GroupData, priors: Mapping[str, Any]) -> dict[str, Any]:
         eta = _argument(found["correlation"], "LKJ", "eta", slopes + CORRELATION)
         if not {"intercept_sd", "slope_sd"} <= set(found):
             raise ValueError(f"a correlation needs priors for {intercepts!r} and {slopes!r}.")
-        found["correlation"] = float(eta)
+        found["correlation"] = eta
     if isinstance(found["sigma"], Mapping):
         spread = dict(found["sigma"])
         if set(spread) != {"Intercept", intercepts}:
