@@ -52,7 +52,8 @@ class CollapsedPosterior:
         """Give the draws as Bambi gives a fit, for ArviZ and for `check_convergence`.
 
         Nothing moves here from draw to draw, so ``diverging`` is always false, and ``energy`` is
-        the negative log density of independent draws.
+        the negative log density of independent draws. `draw_group_effects` takes the result, and
+        scores rows.
         """
         import xarray as xr
 
@@ -60,7 +61,7 @@ class CollapsedPosterior:
         dims = ("chain", "draw", dim)
         posterior = xr.Dataset(
             {name: (dims[: values.ndim], values) for name, values in self.draws.items()},
-            {dim: np.array(self.data.labels, dtype=object)},
+            {dim: self.data.coordinate},
         )
         chains, draws = self.draws["Intercept"].shape
         posterior = posterior.assign_coords(chain=np.arange(chains), draw=np.arange(draws))

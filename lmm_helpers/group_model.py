@@ -79,6 +79,16 @@ class GroupData:
     grand_response: float
 
     @property
+    def coordinate(self) -> np.ndarray:
+        """The labels as an array: of text or numbers if that is what they all are, as in Bambi."""
+        found = np.array(self.labels)
+        if found.tolist() == self.labels:
+            return found
+        found = np.empty(len(self.labels), dtype=object)
+        found[:] = self.labels
+        return found
+
+    @property
     def intercept_sd(self) -> str:
         """Name of the intercepts' standard deviation."""
         return f"1|{self.names[2]}_sigma"

@@ -173,7 +173,7 @@ def draw_group_effects(
         drawn(data.correlation, absent=zero),
         np.random.default_rng(seed),
     )
-    complete = posterior.assign_coords({dim: np.array(data.labels, dtype=object)})
+    complete = posterior.assign_coords({dim: data.coordinate})
     spreads = (data.intercept_sd, data.slope_sd)
     for name, values in zip(spreads, effects, strict=True):
         if name in posterior:

@@ -6,12 +6,16 @@ import itertools
 import arviz as az
 import numpy as np
 import nutpie
+import pymc as pm
 import pytest
+import xarray as xr
 from pytensor.compile.sharedvalue import shared
 
 from lmm_helpers import (
     Prior,
+    candidate_models,
     check_convergence,
+    chosen_model,
     collapsed_posterior,
     draw_group_effects,
     group_statistics,
@@ -169,3 +173,60 @@ def test_elpd_of_the_marginal_model_agrees_with_brms(marginal):
     found = az.loo(fit)
     assert abs(found.elpd - expected["elpd"]) < max(0.5, np.sqrt(2) * expected["mcse"])
     assert found.se == pytest.approx(expected["se"], rel=0.05)
+
+
+def few_draws(sample):
+    """Run NUTS for its names and shapes alone; nothing is compiled for that."""
+    return sample(
+        draws=5,
+        tune=5,
+        chains=2,
+        cores=1,
+        random_seed=1,
+        progressbar=False,
+        compile_kwargs={"mode": "FAST_COMPILE"},
+    )
+
+
+def shapes(dataset):
+    return {name: (values.dims, values.shape) for name, values in dataset.data_vars.items()}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("route", "name"),
+    [("collapsed", "varying_slope"), ("pymc", "varying_slope"), ("pymc", "unequal_spread")],
+)
+def test_names_dimensions_and_groups_are_those_of_bambi(route, name):
+    visits = load_bounce()
+    candidates = candidate_models(visits)
+    model = candidates["varying intercept and slope"]
+    model = model if name == "varying_slope" else chosen_model(visits)
+    theirs = few_draws(model.fit)
+    posterior = theirs["posterior"].to_dataset()
+    model.compute_log_likelihood(theirs)
+
+    statistics = group_statistics(visits, *BOUNCE)
+    priors = priors_of("bounce", name, BOUNCE)
+    if route == "pymc":
+        with marginal_model(statistics, priors=priors):
+            fit = few_draws(pm.sample)
+    else:
+        fit = collapsed_posterior(statistics, priors=priors, seed=1, chains=2, draws=5)
+        fit = fit.to_datatree()
+    ours = draw_group_effects(fit, statistics, seed=1, rows=visits)
+
+    assert set(theirs.children) <= set(ours.children)
+    assert set(ours["sample_stats"].data_vars) >= {"diverging", "energy"}
+    xr.testing.assert_equal(
+        theirs["observed_data"].to_dataset(), ours["observed_data"].to_dataset()
+    )
+    pairs = [(posterior, "posterior"), (theirs["log_likelihood"].to_dataset(), "log_likelihood")]
+    for dataset, group in pairs:
+        found = ours[group].to_dataset()
+        assert shapes(found) == shapes(dataset)
+        for coordinate in dataset.coords:
+            xr.testing.assert_identical(
+                found[coordinate].drop_attrs(), dataset[coordinate].drop_attrs()
+            )
+            assert found[coordinate].dtype == dataset[coordinate].dtype
