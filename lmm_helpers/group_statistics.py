@@ -411,15 +411,20 @@ def _of_relation(relation: "duckdb.DuckDBPyRelation", names: tuple[str, ...]) ->
     rows = relation.project(f"{y}::DOUBLE AS y, {x}::DOUBLE AS x, {g} AS g")
     typical = rows.filter("isfinite(y) AND isfinite(x)").limit(1000)
     y0, x0 = (v or 0.0 for v in typical.aggregate("avg(y), avg(x)").fetchall()[0])
-    shift = f"y - {float(y0)!r}::DOUBLE AS y, x - {float(x0)!r}::DOUBLE AS x, g"
+    # sums skip what is missing, but not what is no number
+    shift = ", ".join(
+        f"coalesce({name}, 'nan'::DOUBLE) - {float(origin)!r}::DOUBLE AS {name}"
+        for name, origin in (("y", y0), ("x", x0))
+    )
+    shift += ", g"
     sums = (
-        "g, count(*) AS n, count(x) AS n_x, count(y) AS n_y, favg(x) AS x, favg(y) AS y, "
+        "g, count(*) AS n, favg(x) AS x, favg(y) AS y, "
         "var_pop(x) AS xx, covar_pop(y, x) AS xy, var_pop(y) AS yy"
     )
     dropped: dict[str, int] = {}
     empty: Iterable[Any] = []
     found = _aggregated(rows.project(shift), sums)
-    if found is None or found["g"].isna().any() or _has_gaps(found):
+    if found is None or found["g"].isna().any():
         bad = f"y IS NULL OR NOT isfinite(y), x IS NULL OR NOT isfinite(x), g IS NULL{nan_group}"
         y_bad, x_bad, g_bad = bad.split(", ")
         faults = rows.aggregate(
@@ -462,11 +467,6 @@ def _aggregated(rows: "duckdb.DuckDBPyRelation", sums: str) -> pd.DataFrame | No
         return None
     finite = np.isfinite(found[["x", "y", "xx", "xy", "yy"]].to_numpy(float, na_value=np.nan))
     return found if finite.all() else None
-
-
-def _has_gaps(found: pd.DataFrame) -> bool:
-    """Tell whether a group has more rows than numbers."""
-    return bool(((found["n"] != found["n_x"]) | (found["n"] != found["n_y"])).any())
 
 
 def _quoted(name: str) -> str:
