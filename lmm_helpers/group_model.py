@@ -209,8 +209,7 @@ def moments(
     with np.errstate(invalid="ignore", over="ignore"):
         means, away, left = [], [], []
         for values in (predictor, response):
-            origin = values[0] if len(values) else 0.0
-            mean = total(values - origin) / count + origin
+            mean = total(values) / count
             distance = values - mean[codes]
             left.append(total(distance) / count)
             means.append(mean + left[-1])

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -272,13 +271,8 @@ def _by_duckdb(
     try:
         if isinstance(source, duckdb.DuckDBPyRelation):
             return _of_relation(source, names)
-        with (
-            TemporaryDirectory() as folder,
-            duckdb.connect() as connection,
-            ThreadPoolExecutor(1) as beside,
-        ):
+        with duckdb.connect() as connection, ThreadPoolExecutor(1) as beside:
             connection.execute("SET memory_limit = $1", [memory_limit])
-            connection.execute("SET temp_directory = $1", [folder])
             connection.execute("SET preserve_insertion_order = false")
             connection.execute(f"SET enable_progress_bar = {progress is True}")
             work = beside.submit(_of_source, connection, source, names, library)

@@ -9,6 +9,7 @@ import pytest
 from arviz_stats.base import array_stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from lmm_helpers import (
     Prior,
@@ -94,6 +95,64 @@ def test_passes_its_judge_and_the_gate_of_the_book(statistics, priors):
     effects = fit["posterior/1|county"]
     assert effects.dims == ("chain", "draw", "county__factor_dim")
     assert effects["county__factor_dim"].to_numpy().tolist() == statistics.index.tolist()
+
+
+@pytest.mark.parametrize(
+    ("prior", "known"),
+    [
+        (Prior("HalfNormal", sigma=2), stats.halfnorm(scale=2)),
+        (Prior("Exponential", lam=0.5), stats.expon(scale=2)),
+        (Prior("HalfStudentT", nu=5, sigma=2), stats.t(5, scale=2)),
+        (Prior("HalfCauchy", beta=2), stats.cauchy(scale=2)),
+        (Prior("Gamma", alpha=3, beta=0.5), stats.gamma(3, scale=2)),
+    ],
+)
+@pytest.mark.parametrize("eta", [1, 2, 5])
+def test_what_the_data_do_not_tell_is_as_the_prior_has_it(prior, known, eta):
+    """Where the predictor is zero throughout, slopes do not show."""
+    rows = pd.DataFrame({"y": [1.0, 2, 4, 3, 5, 2], "x": 0.0, "g": list("aabbcc")})
+    priors = {
+        "Intercept": Prior("Normal", mu=0, sigma=5),
+        "x": Prior("Normal", mu=1, sigma=3),
+        "sigma": Prior("HalfNormal", sigma=3),
+        "1|g": Prior("Normal", mu=0, sigma=Prior("HalfNormal", sigma=3)),
+        "x|g": Prior("Normal", mu=0, sigma=prior),
+        "x|g_corr": Prior("LKJ", eta=eta),
+    }
+    found = collapsed_posterior(group_statistics(rows, "y", "x", "g"), priors=priors, seed=1).draws
+
+    def below(value):
+        return known.cdf(value) if known.support()[0] == 0 else 2 * known.cdf(value) - 1
+
+    corr = stats.beta(eta, eta, loc=-1, scale=2).cdf
+    line = stats.norm(1, 3).cdf
+    for name, cdf in {"x|g_sigma": below, "x|g_corr": corr, "x": line}.items():
+        assert stats.kstest(found[name].ravel(), cdf).pvalue > 0.001, name
+
+
+def rows_and_priors(response, groups):
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"y": response, "x": rng.normal(size=len(response)), "g": groups})
+    spread = Prior("Normal", mu=0, sigma=Prior("HalfNormal", sigma=3))
+    line = {name: Prior("Normal", mu=0, sigma=5) for name in ("Intercept", "x")}
+    spreads = {"sigma": Prior("HalfNormal", sigma=3), "1|g": spread, "x|g": spread}
+    priors = line | spreads | {"x|g_corr": Prior("LKJ", eta=2)}
+    return group_statistics(rows, "y", "x", "g"), priors
+
+
+@pytest.mark.parametrize("groups", [[0], [0] * 40, [*([0] * 39), 1]])
+def test_single_rows_and_single_groups_are_fitted(groups):
+    statistics, priors = rows_and_priors(np.random.default_rng(2).normal(size=len(groups)), groups)
+    found = collapsed_posterior(statistics, priors=priors, seed=1)
+    assert found.khat < 0.7
+    assert np.isfinite(found.draws["1|g"]).all()
+
+
+@pytest.mark.parametrize("response", [np.zeros(40), np.resize([1e100, -1e100], 40)])
+def test_data_that_no_spread_fits_are_refused(response):
+    statistics, priors = rows_and_priors(response, np.arange(40) % 4)
+    with pytest.raises(RuntimeError, match=r"does not fit here.*sample marginal_model"):
+        collapsed_posterior(statistics, priors=priors, seed=1)
 
 
 def test_a_standard_deviation_that_piles_up_at_zero():

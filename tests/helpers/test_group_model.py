@@ -1,5 +1,8 @@
 """The likelihood of group statistics against the dense normal density of all rows."""
 
+from fractions import Fraction
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +11,13 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
 from lmm_helpers import Prior, group_statistics
-from lmm_helpers.group_model import draw_effects, group_data, log_likelihood, read_priors
+from lmm_helpers.group_model import (
+    covariance,
+    draw_effects,
+    group_data,
+    log_likelihood,
+    read_priors,
+)
 
 NAMES = ("y", "x", "g")
 
@@ -124,6 +133,17 @@ def test_each_group_with_a_residual_spread_of_its_own():
     sigma = np.array([0.3, 1.0, 4.0])
     arguments = (0.2, -1.0, sigma, 1.2, 0.7, 0.4)
     np.testing.assert_allclose(by_statistics(rows, *arguments), dense(rows, *arguments), rtol=1e-12)
+
+
+def test_the_determinant_keeps_its_digits_where_the_textbook_loses_them():
+    data = SimpleNamespace(n=1e6, root_n=1e3, root_xx=1e6, predictor_mean=1e3)
+    half = Fraction(1, 2)
+    t0, t1, corr, n, m, xx = half, half, Fraction(3, 4), 10**6, 10**3, 10**12
+    at_mean = t0**2 + 2 * corr * m * t0 * t1 + (m * t1) ** 2
+    both = t1 * (corr * t0 + m * t1)
+    exact = (1 + n * at_mean) * (1 + xx * t1**2) - n * xx * both**2
+    found = covariance(data, 1.0, 0.5, 0.5, 0.75)[2]
+    assert found == pytest.approx(float(exact), rel=1e-14)
 
 
 def test_many_parameters_at_once():
