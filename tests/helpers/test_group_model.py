@@ -16,6 +16,7 @@ from lmm_helpers.group_model import (
     draw_effects,
     group_data,
     log_likelihood,
+    moments,
     read_priors,
 )
 
@@ -133,6 +134,21 @@ def test_each_group_with_a_residual_spread_of_its_own():
     sigma = np.array([0.3, 1.0, 4.0])
     arguments = (0.2, -1.0, sigma, 1.2, 0.7, 0.4)
     np.testing.assert_allclose(by_statistics(rows, *arguments), dense(rows, *arguments), rtol=1e-12)
+
+
+def test_moments_are_those_of_a_longer_mantissa():
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(-1e6, 1, 300_000), rng.normal(1e6 / 3, 1, 300_000)
+    count, *means, xx, xy, yy = moments(y, x, np.zeros(len(x), int), 1)
+    far_x, far_y = (v - v.mean() for v in (x.astype(np.longdouble), y.astype(np.longdouble)))
+    assert count == 300_000
+    for mean, values in zip(means, (x, y), strict=True):
+        exact = values.astype(np.longdouble).mean()
+        assert abs(mean[0] - exact) <= np.spacing(abs(float(exact)))
+    for found, exact in zip(
+        (xx, xy, yy), (far_x @ far_x, far_x @ far_y, far_y @ far_y), strict=True
+    ):
+        assert abs(found[0] - exact) < 1e-13 * 300_000
 
 
 def test_the_determinant_keeps_its_digits_where_the_textbook_loses_them():
