@@ -89,8 +89,8 @@ def collapsed_posterior(
     Parameters
     ----------
     statistics
-        What `group_statistics` returns, or, where not even pandas shall be loaded, what
-        `group_data_of_rows` does.
+        What `group_statistics` returns, or, to do without even pandas, what `group_data_of_rows`
+        does.
     priors
         As for `marginal_model`; the line's priors are normal, one `sigma` holds for all groups.
     seed

@@ -138,7 +138,7 @@ def group_data(
 def group_data_of_rows(
     rows: Mapping[str, Any], response: str, predictor: str, group: str
 ) -> GroupData:
-    """Gather and read the statistics of rows in arrays, where not even pandas shall be loaded.
+    """Gather and read the statistics of rows in arrays, without loading even pandas.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
 """From rows to group statistics: all that a linear model with one grouping factor asks of them.
 
 Six numbers a group (a count, two means, three centred cross-products) hold everything the data say
-about a Gaussian model. They are gathered in one reading, by NumPy where the rows are in memory and
-by DuckDB where they are not, and the statistics of two sets of rows merge into those of both.
+about a Gaussian model. They are gathered by NumPy where the rows are in memory, and by DuckDB where
+they are not, in one reading (three if some rows are unusable). The statistics of two sets of rows
+merge into those of both.
 """
 
 import re
@@ -51,9 +52,10 @@ def group_statistics(
         What to do with rows in which a number is missing or infinite or the group is missing:
         ``"error"`` refuses them, ``"drop"`` leaves them out and notes how many.
     client
-        A ``dask.distributed.Client`` that shall do the work, for a Dask dataframe.
+        A ``dask.distributed.Client`` that does the work, for a Dask dataframe.
     memory_limit
-        What DuckDB may use before it goes to disk, such as ``"1GB"``.
+        What DuckDB may use before it goes to disk, such as ``"1GB"``. A relation keeps to the limit
+        of its own connection.
     progress
         Show a bar where DuckDB or Dask work for longer than two seconds.
 
@@ -78,8 +80,9 @@ def group_statistics(
 
     Notes
     -----
-    Sums of raw squares lose all digits once means are far from zero; these are sums of squares
-    about the mean (Chan, Golub and LeVeque 1983), and DuckDB reads rows shifted by a typical one.
+    Sums of raw squares lose their digits where means are far from zero compared with the spread;
+    these are sums of squares about the mean (Chan, Golub and LeVeque 1983), and DuckDB subtracts
+    the mean of the first thousand rows from all of them before it squares.
     Source: chapter 9.
 
     Examples

@@ -121,8 +121,8 @@ def draw_group_effects(
     seed
         Seed of the draws.
     rows
-        The rows behind the statistics, if they shall be scored: adds the groups
-        ``log_likelihood`` (each row given the group effects, as in Bambi) and ``observed_data``.
+        The rows behind the statistics. If they are given, so are the groups ``log_likelihood``
+        (of each row given the group effects, as in Bambi) and ``observed_data``.
         This takes eight bytes a row and draw.
 
     Returns
