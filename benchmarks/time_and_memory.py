@@ -49,7 +49,7 @@ def _run(bench: Bench, sizes: Record, file: RowsFile, case: Record) -> bool:
     route = case["route"]
     settings = {key: sizes[key] for key in ("seeds", "long", "limit")}
     if route in LIBRARIES:
-        settings |= {"chains": 4, "target_accept": 0.95}
+        settings |= {"chains": 2, "target_accept": 0.95}
         settings |= {"draws": sizes["draws"], "tune": sizes["draws"]}
     record = bench.run(
         ["Rscript", str(ROOT / "benchmarks/lme4.R")] if route == "lme4" else python(NAME),
