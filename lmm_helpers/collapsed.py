@@ -52,7 +52,8 @@ class CollapsedPosterior:
         """Give the draws as Bambi gives a fit, for ArviZ and for `check_convergence`.
 
         Nothing moves here from draw to draw, so ``diverging`` is always false, and ``energy`` is
-        the negative log density of independent draws.
+        the negative log density of independent draws. `draw_group_effects` takes the result, and
+        scores rows.
         """
         import xarray as xr
 
@@ -60,7 +61,7 @@ class CollapsedPosterior:
         dims = ("chain", "draw", dim)
         posterior = xr.Dataset(
             {name: (dims[: values.ndim], values) for name, values in self.draws.items()},
-            {dim: np.array(self.data.labels, dtype=object)},
+            {dim: self.data.coordinate},
         )
         chains, draws = self.draws["Intercept"].shape
         posterior = posterior.assign_coords(chain=np.arange(chains), draw=np.arange(draws))
@@ -133,8 +134,12 @@ def collapsed_posterior(
     target = _Target(data, given)
     rng = np.random.default_rng(seed)
     wanted = chains * draws
-    points, log_weights = _proposed(target, rng, max(4000, 4 * wanted))
-    smoothed, khat = pareto_smoothed(log_weights)
+    try:
+        with np.errstate(all="ignore"):
+            points, log_weights = _proposed(target, rng, max(4000, 4 * wanted))
+            smoothed, khat = pareto_smoothed(log_weights)
+    except np.linalg.LinAlgError:
+        khat = math.inf
     if not khat < 0.7:
         raise RuntimeError(
             f"the collapsed route does not fit here (k-hat {khat:.2f}, at most 0.7): sample "
@@ -265,11 +270,13 @@ class _Target:
     def start(self) -> np.ndarray:
         """Give a first guess of the mode."""
         data = self.data
-        residual = math.sqrt(data.rest.sum() / max(data.n.sum() - 2 * len(data.n), 1.0) + 1e-300)
+        among = float((data.mean / data.root_n).std())
+        residual = math.sqrt(data.rest.sum() / max(data.n.sum() - 2 * len(data.n), 1.0))
+        residual = residual or among or 1.0
         guess = {
             "sigma": residual,
-            "intercept_sd": (data.mean / data.root_n).std() + residual / math.sqrt(data.n.mean()),
-            "slope_sd": residual / math.sqrt((data.root_xx**2).mean() + 1e-300),
+            "intercept_sd": among + residual / math.sqrt(data.n.mean()),
+            "slope_sd": residual / (math.sqrt((data.root_xx**2).mean()) or 1.0),
         }
         points = [math.log(max(guess[key], 1e-100)) for key in self.spreads]
         return np.array(points + [0.0] * (self.eta is not None))

@@ -79,6 +79,16 @@ class GroupData:
     grand_response: float
 
     @property
+    def coordinate(self) -> np.ndarray:
+        """The labels as an array: of text or numbers if that is what they all are, as in Bambi."""
+        found = np.array(self.labels)
+        if found.tolist() == self.labels:
+            return found
+        found = np.empty(len(self.labels), dtype=object)
+        found[:] = self.labels
+        return found
+
+    @property
     def intercept_sd(self) -> str:
         """Name of the intercepts' standard deviation."""
         return f"1|{self.names[2]}_sigma"
@@ -199,8 +209,7 @@ def moments(
     with np.errstate(invalid="ignore", over="ignore"):
         means, away, left = [], [], []
         for values in (predictor, response):
-            origin = values[0] if len(values) else 0.0
-            mean = total(values - origin) / count + origin
+            mean = total(values) / count
             distance = values - mean[codes]
             left.append(total(distance) / count)
             means.append(mean + left[-1])
@@ -290,7 +299,7 @@ def read_priors(data: GroupData, priors: Mapping[str, Any]) -> dict[str, Any]:
         eta = _argument(found["correlation"], "LKJ", "eta", slopes + CORRELATION)
         if not {"intercept_sd", "slope_sd"} <= set(found):
             raise ValueError(f"a correlation needs priors for {intercepts!r} and {slopes!r}.")
-        found["correlation"] = float(eta)
+        found["correlation"] = eta
     if isinstance(found["sigma"], Mapping):
         spread = dict(found["sigma"])
         if set(spread) != {"Intercept", intercepts}:

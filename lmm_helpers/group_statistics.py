@@ -5,7 +5,10 @@ about a Gaussian model. They are gathered in one reading, by NumPy where the row
 by DuckDB where they are not, and the statistics of two sets of rows merge into those of both.
 """
 
+import re
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -244,12 +247,13 @@ def _of_dask(
             delayed(merge_statistics)(*parts[start : start + 16])
             for start in range(0, len(parts), 16)
         ]
-    if client is not None:
-        return cast("pd.DataFrame", client.compute(parts[0]).result())
-    if not progress:
-        return cast("pd.DataFrame", parts[0].compute())
-    with ProgressBar(minimum=2):  # type: ignore[no-untyped-call]
-        return cast("pd.DataFrame", parts[0].compute())
+    try:
+        if client is not None:
+            return cast("pd.DataFrame", client.compute(parts[0]).result())
+        with ProgressBar(minimum=2 if progress else float("inf")):  # type: ignore[no-untyped-call]
+            return cast("pd.DataFrame", parts[0].compute())
+    except KeyError as error:
+        raise ValueError(f"a part of the Dask dataframe lacks a column: {error}") from error
 
 
 def _by_duckdb(
@@ -259,37 +263,59 @@ def _by_duckdb(
     memory_limit: str,
     progress: bool,
 ) -> pd.DataFrame:
-    """Let DuckDB gather the statistics in one scan, or in two more if rows are unusable."""
+    """Let DuckDB gather the statistics in one scan, or in two more if rows are unusable.
+
+    DuckDB hears Ctrl-C late while it works, so it works beside the thread that hears it at once.
+    """
     import duckdb
 
     try:
-        with duckdb.connect() as connection:
+        if isinstance(source, duckdb.DuckDBPyRelation):
+            return _of_relation(source, names)
+        with duckdb.connect() as connection, ThreadPoolExecutor(1) as beside:
             connection.execute("SET memory_limit = $1", [memory_limit])
             connection.execute("SET preserve_insertion_order = false")
-            connection.execute(f"SET enable_progress_bar = {progress is True}")
-            if isinstance(source, duckdb.DuckDBPyRelation):
-                return _of_relation(source, names)
-            if library == "polars":
-                import polars as pl
-
-                _require(list(source.collect_schema().names()), names)
-                dtype = source.collect_schema()[names[2]]
-                text = pl.String if dtype in (pl.Categorical, pl.Enum) else dtype
-                chosen = source.lazy().select(*names[:2], pl.col(names[2]).cast(text)).collect()
-                found = _of_relation(connection.from_arrow(chosen.to_arrow()), names)
-                return _ordered(found, dtype.categories) if dtype == pl.Enum else found
-            paths = _paths(source)
-            if paths is None:
-                if not isinstance(source, str):
-                    raise TypeError(
-                        "source is a pandas, Polars or Dask dataframe, a path, a glob, a list of "
-                        f"paths, a DuckDB relation or an SQL query; got {type(source).__name__}."
-                    )
-                return _of_relation(connection.sql(source), names)
-            return _of_relation(_opened(connection, paths, names), names)
+            if progress:  # off unless asked for
+                with suppress(duckdb.InvalidInputException):  # Jupyter without ipywidgets
+                    connection.execute("SET enable_progress_bar = true")
+            work = beside.submit(_of_source, connection, source, names, library)
+            try:
+                return work.result()
+            except KeyboardInterrupt:
+                while wait([work], timeout=0.1).not_done:
+                    connection.interrupt()
+                raise
     except duckdb.Error as error:
         shown = source if isinstance(source, str | Path | list) else type(source).__name__
         raise ValueError(f"DuckDB cannot read {shown}: {error}") from error
+
+
+def _of_source(
+    connection: "duckdb.DuckDBPyConnection",
+    source: Any,  # noqa: ANN401
+    names: tuple[str, ...],
+    library: str,
+) -> pd.DataFrame:
+    """Open what is not DuckDB's yet, and gather its statistics."""
+    if library == "polars":
+        import polars as pl
+
+        schema = source.collect_schema()
+        _require(list(schema.names()), names)
+        dtype = schema[names[2]]
+        text = pl.String if dtype in (pl.Categorical, pl.Enum) else dtype
+        chosen = source.lazy().select(*names[:2], pl.col(names[2]).cast(text)).collect()
+        found = _of_relation(connection.from_arrow(chosen.to_arrow()), names)
+        return _ordered(found, dtype.categories) if dtype == pl.Enum else found
+    paths = _paths(source)
+    if paths is not None:
+        return _of_relation(_opened(connection, paths, names), names)
+    if not isinstance(source, str):
+        raise TypeError(
+            "source is a pandas, Polars or Dask dataframe, a path, a glob, a list of "
+            f"paths, a DuckDB relation or an SQL query; got {type(source).__name__}."
+        )
+    return _of_relation(connection.sql(source), names)
 
 
 def _ordered(found: pd.DataFrame, categories: Iterable[str]) -> pd.DataFrame:
@@ -319,23 +345,29 @@ def _opened(
     connection: "duckdb.DuckDBPyConnection", patterns: list[str], names: tuple[str, ...]
 ) -> "duckdb.DuckDBPyRelation":
     """Open files whose columns agree; without the check DuckDB would cast all to the first's."""
+    import duckdb
+
     files: list[str] = []
     for pattern in patterns:
-        matched = connection.execute("SELECT file FROM glob($1) ORDER BY file", [pattern])
+        path = _literal(pattern) if Path(pattern).is_file() else pattern
+        matched = connection.execute("SELECT file FROM glob($1) ORDER BY file", [path])
         found = [file for (file,) in matched.fetchall()]
         if not found:
             raise FileNotFoundError(f"no file has the path {pattern!r}.")
         files += found
+    if len(set(files)) < len(files):
+        twice = next(file for file in files if files.count(file) > 1)
+        raise ValueError(f"file {twice!r} is given twice; its rows would count twice.")
     readers = {FILES.get(Path(file).suffix.lower(), "") for file in files}
     if len(readers) > 1 or "" in readers:
         raise ValueError(f"the files must be all Parquet or all CSV (named so): {files[:3]}…")
     (reader,) = readers
     kinds: dict[str, str] = {}
     for file in files:
-        one = getattr(connection, reader)(file)
         try:
+            one = getattr(connection, reader)(_literal(file))
             _require(one.columns, names)
-        except ValueError as error:
+        except (ValueError, duckdb.Error) as error:
             raise ValueError(f"file {file!r}: {error}") from None
         for name in names:
             dtype = str(one.types[[c.lower() for c in one.columns].index(name.lower())])
@@ -347,12 +379,18 @@ def _opened(
                     f"file {file!r}: column {name!r} is {kind}, but {kinds[name]} in "
                     f"{files[0]!r}: write it with the same type in every file."
                 )
+    files = [_literal(file) for file in files]
     if reader == "read_parquet":
         return connection.sql("SELECT * FROM read_parquet($1, union_by_name=true)", params=[files])
     types = {names[0]: "DOUBLE", names[1]: "DOUBLE", names[2]: kinds[names[2]]}
     return connection.sql(
         "SELECT * FROM read_csv($1, union_by_name=true, types=$2)", params=[files, types]
     )
+
+
+def _literal(file: str) -> str:
+    """Write a file's name as the pattern that matches it alone."""
+    return re.sub(r"([*?[])", r"[\1]", file)
 
 
 def _of_relation(relation: "duckdb.DuckDBPyRelation", names: tuple[str, ...]) -> pd.DataFrame:
@@ -370,15 +408,20 @@ def _of_relation(relation: "duckdb.DuckDBPyRelation", names: tuple[str, ...]) ->
     rows = relation.project(f"{y}::DOUBLE AS y, {x}::DOUBLE AS x, {g} AS g")
     typical = rows.filter("isfinite(y) AND isfinite(x)").limit(1000)
     y0, x0 = (v or 0.0 for v in typical.aggregate("avg(y), avg(x)").fetchall()[0])
-    shift = f"y - {float(y0)!r}::DOUBLE AS y, x - {float(x0)!r}::DOUBLE AS x, g"
+    # sums skip what is missing, but not what is no number
+    shift = ", ".join(
+        f"coalesce({name}, 'nan'::DOUBLE) - {float(origin)!r}::DOUBLE AS {name}"
+        for name, origin in (("y", y0), ("x", x0))
+    )
+    shift += ", g"
     sums = (
-        "g, count(*) AS n, count(x) AS n_x, count(y) AS n_y, favg(x) AS x, favg(y) AS y, "
+        "g, count(*) AS n, favg(x) AS x, favg(y) AS y, "
         "var_pop(x) AS xx, covar_pop(y, x) AS xy, var_pop(y) AS yy"
     )
     dropped: dict[str, int] = {}
     empty: Iterable[Any] = []
     found = _aggregated(rows.project(shift), sums)
-    if found is None or found["g"].isna().any() or _has_gaps(found):
+    if found is None or found["g"].isna().any():
         bad = f"y IS NULL OR NOT isfinite(y), x IS NULL OR NOT isfinite(x), g IS NULL{nan_group}"
         y_bad, x_bad, g_bad = bad.split(", ")
         faults = rows.aggregate(
@@ -421,11 +464,6 @@ def _aggregated(rows: "duckdb.DuckDBPyRelation", sums: str) -> pd.DataFrame | No
         return None
     finite = np.isfinite(found[["x", "y", "xx", "xy", "yy"]].to_numpy(float, na_value=np.nan))
     return found if finite.all() else None
-
-
-def _has_gaps(found: pd.DataFrame) -> bool:
-    """Tell whether a group has more rows than numbers."""
-    return bool(((found["n"] != found["n_x"]) | (found["n"] != found["n_y"])).any())
 
 
 def _quoted(name: str) -> str:

@@ -73,6 +73,7 @@ def marginal_model(statistics: pd.DataFrame, *, priors: Mapping[str, Any]) -> pm
     """
     data = group_data(statistics)
     given = read_priors(data, priors)
+    data = _shared(data)
     _, predictor, group = data.names
     dim = f"{group}__factor_dim"
     with pm.Model(coords={dim: data.labels}) as model:
@@ -96,7 +97,7 @@ def marginal_model(statistics: pd.DataFrame, *, priors: Mapping[str, Any]) -> pm
             half = pm.Beta(f"{data.correlation}_half", eta, eta)
             corr = pm.Deterministic(data.correlation, 2 * half - 1)
         by_data = log_likelihood(
-            _shared(data), level - data.grand_response, slope, sigma, sd0, sd1, corr, log=pt.log
+            data, level - data.grand_response, slope, sigma, sd0, sd1, corr, log=pt.log
         )
         pm.Potential("marginal_log_likelihood", by_data.sum())
     return model
@@ -172,7 +173,7 @@ def draw_group_effects(
         drawn(data.correlation, absent=zero),
         np.random.default_rng(seed),
     )
-    complete = posterior.assign_coords({dim: np.array(data.labels, dtype=object)})
+    complete = posterior.assign_coords({dim: data.coordinate})
     spreads = (data.intercept_sd, data.slope_sd)
     for name, values in zip(spreads, effects, strict=True):
         if name in posterior:
@@ -206,12 +207,12 @@ def _variable(name: str, prior: Any) -> Any:  # noqa: ANN401
 
 def _shared(data: GroupData) -> GroupData:
     """Keep the statistics out of the compiled code, so that other ones need no new code."""
-    arrays = {
-        name: shared(value, name=name)  # type: ignore[no-untyped-call]
+    numbers = {
+        name: shared(np.asarray(value), name=name)  # type: ignore[no-untyped-call]
         for name, value in vars(data).items()
-        if isinstance(value, np.ndarray)
+        if isinstance(value, np.ndarray | float)
     }
-    return replace(data, **arrays)
+    return replace(data, **numbers)
 
 
 def _scored(

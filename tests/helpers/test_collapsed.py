@@ -9,6 +9,7 @@ import pytest
 from arviz_stats.base import array_stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from lmm_helpers import (
     Prior,
@@ -16,11 +17,12 @@ from lmm_helpers import (
     collapsed,
     collapsed_posterior,
     group_data_of_rows,
+    group_lines,
     group_statistics,
     load_bounce,
 )
 from lmm_helpers.collapsed import pareto_smoothed
-from lmm_helpers.group_model import group_data, log_likelihood
+from lmm_helpers.group_model import group_data
 
 COLUMNS = ("bounce_time", "std_age", "county")
 LINE = {
@@ -38,77 +40,48 @@ def statistics():
     return group_statistics(load_bounce(), *COLUMNS)
 
 
-def quadrature(statistics, names, nodes):
-    """Return means and sds of everything but the effects, on a grid over all but the line.
+def quadrature(visits, slopes):
+    """Return means of everything, on a grid of midpoints over the spreads.
 
-    The line is integrated out here by a route of its own: the density is a parabola in the line,
-    whose three coefficients are read off the log-likelihood at six lines.
+    The lines given the spreads, and the likelihood, are those of chapter 7: code of its own.
     """
-    data = group_data(statistics)
-    grids = [
-        low + (np.arange(count) + 0.5) * (high - low) / count
-        for low, high, count in (nodes[name] for name in names)
-    ]
-    points = np.stack(np.meshgrid(*grids, indexing="ij"), -1).reshape(-1, len(names), 1)
-    value = dict(zip(names, points.transpose(1, 0, 2), strict=True))
-    sigma, sd0 = value["sigma"], value["1|county_sigma"]
-    sd1 = value.get("std_age|county_sigma", np.zeros_like(sigma))
-    centre = 200 - data.grand_response
-
-    def height(level, slope):
-        rows = log_likelihood(data, level, slope, sigma, sd0, sd1, 0.0).sum(axis=1)
-        return rows - 0.5 * ((level - centre) / 50) ** 2 - 0.5 * (slope / 10) ** 2
-
-    at = height(0, -3)
-    right, left, up, down = height(1, -3), height(-1, -3), height(0, -2), height(0, -4)
-    gradient = np.stack([(right - left) / 2, (up - down) / 2], -1)
-    p00, p11 = 2 * at - right - left, 2 * at - up - down
-    p01 = at + (right - at) + (up - at) - height(1, -2)
-    precision = np.stack([np.stack([p00, p01], -1), np.stack([p01, p11], -1)], -2)
-    covariance = np.linalg.inv(precision)
-    mode = np.einsum("pij,pj->pi", covariance, gradient)
-    log_density = at + 0.5 * (mode * gradient).sum(-1) - 0.5 * np.linalg.slogdet(precision)[1]
-    log_density -= 0.5 * (sigma[:, 0] / 20) ** 2 + 0.5 * (sd0[:, 0] / 15) ** 2
-    if "std_age|county_sigma" in names:
-        log_density -= 0.5 * (sd1[:, 0] / 5) ** 2
+    nodes = [(6.5, 9.5, 12), (0, 70, 70), (0, 15, 60)][: 2 + slopes]
+    axes = [low + (np.arange(n) + 0.5) * (high - low) / n for low, high, n in nodes]
+    sigma, tau0, *tau1 = np.meshgrid(*axes, indexing="ij")
+    found = group_lines(visits, sigma=sigma, tau0=tau0, tau1=tau1[0] if slopes else 0.0)
+    log_density = found.log_likelihood
+    for spread, scale in zip((sigma, tau0, *tau1), (20, 15, 5), strict=False):
+        log_density = log_density - 0.5 * (spread / scale) ** 2
     share = np.exp(log_density - log_density.max())
     share /= share.sum()
-    found = {}
-    for name in names:
-        mean = share @ value[name][:, 0]
-        found[name] = mean, np.sqrt(share @ (value[name][:, 0] - mean) ** 2)
-    for column, (name, origin) in enumerate({"level": 0.0, "std_age": -3.0}.items()):
-        mean = share @ mode[:, column]
-        variance = share @ (covariance[:, column, column] + (mode[:, column] - mean) ** 2)
-        found[name] = mean + origin, np.sqrt(variance)
-    return found
+    effects = found.groups - found.population[..., None, :]
+    means = {
+        "Intercept": found.population[..., 0],
+        "std_age": found.population[..., 1],
+        "sigma": sigma,
+        "1|county_sigma": tau0,
+        "1|county": effects[..., 0],
+    }
+    if slopes:
+        means |= {"std_age|county_sigma": tau1[0], "std_age|county": effects[..., 1]}
+    over = list(range(share.ndim))
+    return {name: np.tensordot(share, values, (over, over)) for name, values in means.items()}
 
 
 @pytest.mark.parametrize("slopes", [False, True])
 def test_agrees_with_quadrature_over_twenty_seeds(statistics, slopes):
-    nodes = {
-        "sigma": (6.5, 9.5, 24),
-        "1|county_sigma": (0, 60, 90),
-        "std_age|county_sigma": (0, 12, 120),
-    }
-    nodes = nodes if slopes else {name: nodes[name] for name in list(nodes)[:2]}
-    truth = quadrature(statistics, list(nodes), nodes)
-    data = group_data(statistics)
+    visits = load_bounce()
+    truth = quadrature(visits, slopes)
     scores = []
     for seed in range(20):
-        posterior = collapsed_posterior(
-            statistics, priors=LINE | (SLOPES if slopes else {}), seed=seed
-        )
-        draws = dict(posterior.draws)
-        draws["level"] = (
-            draws["Intercept"] + draws["std_age"] * data.grand_predictor - data.grand_response
-        )
-        scores += [
-            (draws[name].mean() - mean) / (sd / np.sqrt(draws[name].size))
-            for name, (mean, sd) in truth.items()
-        ]
+        priors = LINE | (SLOPES if slopes else {})
+        draws = collapsed_posterior(statistics, priors=priors, seed=seed).draws
+        assert set(draws) == set(truth)
+        for name, mean in truth.items():
+            values = draws[name].reshape(4000, -1)
+            scores += list((values.mean(axis=0) - mean) / values.std(axis=0) * np.sqrt(4000))
     assert 0.8 < np.sqrt(np.mean(np.square(scores))) < 1.2
-    assert np.max(np.abs(scores)) < 4
+    assert np.max(np.abs(scores)) < 4.5
 
 
 @pytest.mark.parametrize("priors", [LINE, LINE | SLOPES, LINE | SLOPES | LKJ])
@@ -122,6 +95,64 @@ def test_passes_its_judge_and_the_gate_of_the_book(statistics, priors):
     effects = fit["posterior/1|county"]
     assert effects.dims == ("chain", "draw", "county__factor_dim")
     assert effects["county__factor_dim"].to_numpy().tolist() == statistics.index.tolist()
+
+
+@pytest.mark.parametrize(
+    ("prior", "known"),
+    [
+        (Prior("HalfNormal", sigma=2), stats.halfnorm(scale=2)),
+        (Prior("Exponential", lam=0.5), stats.expon(scale=2)),
+        (Prior("HalfStudentT", nu=5, sigma=2), stats.t(5, scale=2)),
+        (Prior("HalfCauchy", beta=2), stats.cauchy(scale=2)),
+        (Prior("Gamma", alpha=3, beta=0.5), stats.gamma(3, scale=2)),
+    ],
+)
+@pytest.mark.parametrize("eta", [1, 2, 5])
+def test_what_the_data_do_not_tell_is_as_the_prior_has_it(prior, known, eta):
+    """Where the predictor is zero throughout, slopes do not show."""
+    rows = pd.DataFrame({"y": [1.0, 2, 4, 3, 5, 2], "x": 0.0, "g": list("aabbcc")})
+    priors = {
+        "Intercept": Prior("Normal", mu=0, sigma=5),
+        "x": Prior("Normal", mu=1, sigma=3),
+        "sigma": Prior("HalfNormal", sigma=3),
+        "1|g": Prior("Normal", mu=0, sigma=Prior("HalfNormal", sigma=3)),
+        "x|g": Prior("Normal", mu=0, sigma=prior),
+        "x|g_corr": Prior("LKJ", eta=eta),
+    }
+    found = collapsed_posterior(group_statistics(rows, "y", "x", "g"), priors=priors, seed=1).draws
+
+    def below(value):
+        return known.cdf(value) if known.support()[0] == 0 else 2 * known.cdf(value) - 1
+
+    corr = stats.beta(eta, eta, loc=-1, scale=2).cdf
+    line = stats.norm(1, 3).cdf
+    for name, cdf in {"x|g_sigma": below, "x|g_corr": corr, "x": line}.items():
+        assert stats.kstest(found[name].ravel(), cdf).pvalue > 0.001, name
+
+
+def rows_and_priors(response, groups):
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"y": response, "x": rng.normal(size=len(response)), "g": groups})
+    spread = Prior("Normal", mu=0, sigma=Prior("HalfNormal", sigma=3))
+    line = {name: Prior("Normal", mu=0, sigma=5) for name in ("Intercept", "x")}
+    spreads = {"sigma": Prior("HalfNormal", sigma=3), "1|g": spread, "x|g": spread}
+    priors = line | spreads | {"x|g_corr": Prior("LKJ", eta=2)}
+    return group_statistics(rows, "y", "x", "g"), priors
+
+
+@pytest.mark.parametrize("groups", [[0], [0] * 40, [*([0] * 39), 1]])
+def test_single_rows_and_single_groups_are_fitted(groups):
+    statistics, priors = rows_and_priors(np.random.default_rng(2).normal(size=len(groups)), groups)
+    found = collapsed_posterior(statistics, priors=priors, seed=1)
+    assert found.khat < 0.7
+    assert np.isfinite(found.draws["1|g"]).all()
+
+
+@pytest.mark.parametrize("response", [np.zeros(40), np.resize([1e100, -1e100], 40)])
+def test_data_that_no_spread_fits_are_refused(response):
+    statistics, priors = rows_and_priors(response, np.arange(40) % 4)
+    with pytest.raises(RuntimeError, match=r"does not fit here.*sample marginal_model"):
+        collapsed_posterior(statistics, priors=priors, seed=1)
 
 
 def test_a_standard_deviation_that_piles_up_at_zero():

@@ -1,13 +1,24 @@
 """The likelihood of group statistics against the dense normal density of all rows."""
 
+from fractions import Fraction
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import multivariate_normal
 
 from lmm_helpers import Prior, group_statistics
-from lmm_helpers.group_model import draw_effects, group_data, log_likelihood, read_priors
+from lmm_helpers.group_model import (
+    covariance,
+    draw_effects,
+    group_data,
+    log_likelihood,
+    moments,
+    read_priors,
+)
 
 NAMES = ("y", "x", "g")
 
@@ -41,6 +52,17 @@ def cholesky(matrix):
         rest = matrix[column:, column] - factor[column:, :column] @ factor[column, :column]
         factor[column:, column] = rest / np.sqrt(rest[0])
     return factor
+
+
+def test_the_dense_density_is_that_of_scipy():
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame(rng.normal(size=(30, 2)), columns=["y", "x"]).assign(g=np.arange(30) % 3)
+    expected = []
+    for _, part in rows.groupby("g"):
+        z = np.column_stack([np.ones(len(part)), part["x"]])
+        cov = z @ [[1.44, 0.336], [0.336, 0.49]] @ z.T + 0.25 * np.eye(len(part))
+        expected.append(multivariate_normal.logpdf(part["y"], z @ [0.3, -1.0], cov))
+    np.testing.assert_allclose(dense(rows, 0.3, -1.0, 0.5, 1.2, 0.7, 0.4), expected, rtol=1e-10)
 
 
 def by_statistics(rows, intercept, slope, *spread):
@@ -86,7 +108,7 @@ def test_equals_the_dense_normal_density(rows, slope, sigma, sd0, sd1, corr):
 @settings(max_examples=100, deadline=None)
 @given(
     rows=designs(),
-    offset=st.sampled_from([1e-3, -1e3, 1e6]),
+    offset=st.sampled_from([1e-3, -1e3, 1e6, -1e7]),
     sd0=spreads,
     tilt=st.sampled_from([0.0, 0.3, 3.0]),
     corr=st.sampled_from([-0.9, 0.0, 0.5]),
@@ -112,6 +134,32 @@ def test_each_group_with_a_residual_spread_of_its_own():
     sigma = np.array([0.3, 1.0, 4.0])
     arguments = (0.2, -1.0, sigma, 1.2, 0.7, 0.4)
     np.testing.assert_allclose(by_statistics(rows, *arguments), dense(rows, *arguments), rtol=1e-12)
+
+
+def test_moments_are_those_of_a_longer_mantissa():
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(-1e6, 1, 300_000), rng.normal(1e6 / 3, 1, 300_000)
+    count, *means, xx, xy, yy = moments(y, x, np.zeros(len(x), int), 1)
+    far_x, far_y = (v - v.mean() for v in (x.astype(np.longdouble), y.astype(np.longdouble)))
+    assert count == 300_000
+    for mean, values in zip(means, (x, y), strict=True):
+        exact = values.astype(np.longdouble).mean()
+        assert abs(mean[0] - exact) <= np.spacing(abs(float(exact)))
+    for found, exact in zip(
+        (xx, xy, yy), (far_x @ far_x, far_x @ far_y, far_y @ far_y), strict=True
+    ):
+        assert abs(found[0] - exact) < 1e-13 * 300_000
+
+
+def test_the_determinant_keeps_its_digits_where_the_textbook_loses_them():
+    data = SimpleNamespace(n=1e6, root_n=1e3, root_xx=1e6, predictor_mean=1e3)
+    half = Fraction(1, 2)
+    t0, t1, corr, n, m, xx = half, half, Fraction(3, 4), 10**6, 10**3, 10**12
+    at_mean = t0**2 + 2 * corr * m * t0 * t1 + (m * t1) ** 2
+    both = t1 * (corr * t0 + m * t1)
+    exact = (1 + n * at_mean) * (1 + xx * t1**2) - n * xx * both**2
+    found = covariance(data, 1.0, 0.5, 0.5, 0.75)[2]
+    assert found == pytest.approx(float(exact), rel=1e-14)
 
 
 def test_many_parameters_at_once():

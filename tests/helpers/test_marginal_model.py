@@ -1,5 +1,7 @@
 """The marginal model: its density, its draws against the collapsed route's, and Bambi's names."""
 
+import arviz as az
+import matplotlib.pyplot as plt
 import numpy as np
 import nutpie
 import pandas as pd
@@ -16,6 +18,7 @@ from lmm_helpers import (
     load_bounce,
     marginal_model,
     set_up_chapter,
+    table_markup,
 )
 from lmm_helpers.group_model import group_data, log_likelihood
 
@@ -60,27 +63,26 @@ def fit(compiled, statistics, visits):
     return draw_group_effects(drawn, statistics, seed=2, rows=visits)
 
 
-def test_names_dimensions_and_groups_are_those_of_bambi(fit, statistics):
-    posterior = fit["posterior"]
-    assert list(posterior.data_vars) == [
-        "Intercept",
-        "std_age",
-        "sigma",
-        "1|county_sigma",
-        "std_age|county_sigma",
-        "1|county",
-        "std_age|county",
-    ]
-    for effect in ("1|county", "std_age|county"):
-        assert posterior[effect].dims == ("chain", "draw", "county__factor_dim")
-    found = posterior["county__factor_dim"].to_numpy().tolist()
-    assert found == statistics.index.tolist() == list(load_bounce()["county"].cat.categories)
-    assert {"posterior", "sample_stats", "observed_data", "log_likelihood"} <= set(fit.children)
-    assert fit["log_likelihood/bounce_time"].dims == ("chain", "draw", "__obs__")
+@pytest.fixture(scope="module")
+def collapsed_fit(statistics, visits):
+    posterior = collapsed_posterior(statistics, priors=LINE | SLOPES, seed=1)
+    return draw_group_effects(posterior.to_datatree(), statistics, seed=2, rows=visits)
 
 
-def test_passes_the_gate_of_the_book(fit):
-    assert check_convergence(fit)["passed"].all()
+def test_arviz_and_the_book_take_both_fits_as_they_are(fit, collapsed_fit):
+    """Gate, summary, forest, scores and tables: what chapters do with a fit of Bambi."""
+    fits = {"marginal": fit, "collapsed": collapsed_fit}
+    for one in fits.values():
+        assert check_convergence(one)["passed"].all()
+        summary = az.summary(one, var_names=["1|county"], ci_prob=0.89)
+        assert "1|county[Kent]" in summary.index
+        assert "1|county[Kent]" in table_markup(summary, markup="html")
+        az.plot_forest(one, var_names=["std_age|county"])
+        for plot in (az.plot_trace, az.plot_rank, az.plot_ess):
+            plot(one, var_names=["sigma"])
+        az.plot_energy(one)
+        plt.close("all")
+    assert az.compare(fits)["elpd_diff"].abs().max() < 0.5
 
 
 def test_rows_are_scored_by_their_normal_density(fit, visits):
