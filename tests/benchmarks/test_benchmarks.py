@@ -263,6 +263,13 @@ class TestTables:
         assert found[1:4] == pytest.approx((10 / 3, 2, 5))
         assert "against Bambi + nutpie" in str(found)
 
+    def test_the_bar_is_held_by_our_better_route(self):
+        routes = ["marginal + nutpie", "collapsed", "Bambi + nutpie"]
+        numbers = {"model": "m", "repetition": 1, "ess_per_second": [9.0, 20, 4], "status": "done"}
+        better, other = bars.effective_draws(pd.DataFrame({"route": routes} | numbers))
+        assert (better.middle, better.bar) == (5, "at least 4")
+        assert (other.middle, other.bar) == (9 / 4, "none")
+
 
 def test_the_tables_are_committed_where_the_helper_looks():
     assert {path.stem for path in RESULTS.glob("*.csv")} == set(QUESTIONS)
