@@ -58,7 +58,7 @@ def effective_draws(table: pd.DataFrame, ratios: list[bars.Ratio]) -> Figure:
         first = part[part["model"] == part["model"].iloc[0]]
         at = first["ess_per_second"].median(), models.index(first["model"].iloc[0]) - 0.15
         ax.annotate(str(route), at, color=COLOURS[str(route)], size=9, rotation=30)
-    ax.set_ylim(len(models) - 0.5, -1.3)
+    ax.set_ylim(len(models) - 0.5, -2)
     return figure
 
 
@@ -122,17 +122,20 @@ def time_and_memory(table: pd.DataFrame, ratios: list[bars.Ratio]) -> Figure:
                 legend=False,
                 ax=ax,
             )
-            for route, points in part.groupby("route"):
-                last = points.loc[points["rows"].idxmax()]
-                ax.annotate(
-                    f" {route}",
-                    (last["rows"], last[measure]),
-                    color=COLOURS[route],
-                    size=9,
-                    va="center",
-                    xytext=(4, 0),
-                    textcoords="offset points",
-                )
+            last = part.loc[part.groupby("route")["rows"].idxmax()].sort_values(measure)
+            for _, ends in last.groupby("rows"):
+                height = -math.inf  # labels at the same place are set above each other
+                for route, x, y in ends[["route", "rows", measure]].itertuples(index=False):
+                    height = max(y, 1.3 * height)
+                    ax.annotate(
+                        route,
+                        (x, height),
+                        color=COLOURS[route],
+                        size=9,
+                        va="center",
+                        xytext=(8, 0),
+                        textcoords="offset points",
+                    )
             ax.set(xscale="log", yscale="log", xlabel="rows", ylabel=label)
             if measure == "total":
                 ax.set_title(f"{number:,} groups")

@@ -161,7 +161,11 @@ def python(module: str) -> list[str]:
 def answer(measure: Callable[[Record], Record]) -> None:
     """Read the case this process was started for, measure it, and write the answer."""
     asked, answered = map(Path, sys.argv[1:3])
-    found = measure(json.loads(asked.read_text(encoding="utf-8")))
+    case = json.loads(asked.read_text(encoding="utf-8"))
+    try:
+        found = measure(case)
+    except MemoryError:  # asked for more at once than there is
+        found = {"status": f"over {case['limit_gb']:g} GB"}
     write(answered, json.dumps(found))
 
 
