@@ -7,6 +7,7 @@
 #   make chapter NAME=01_eda   execute and proof one chapter
 #   make accept                look at the figures that changed, then accept them
 #   make reference            run the models in real brms and lme4 (needs R), show what changed
+#   make bench               measure speed and memory, where it stopped; FRESH=1 starts anew
 #   make lock                  renew requirements.txt from pyproject.toml
 #   make clean                 remove what a build made (not the environment)
 
@@ -14,7 +15,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := book
-.PHONY: book test lab serve chapter accept reference lock clean environment
+.PHONY: book test lab serve chapter accept reference bench lock clean environment
 
 BIN := .venv/bin
 UV := $(or $(shell command -v uv),.venv-uv/bin/uv)
@@ -49,6 +50,10 @@ accept: environment
 
 reference: environment
 	$(BIN)/python reference/renew.py
+
+bench: environment
+	$(if $(FRESH),rm -rf _build/benchmarks/$(NAME))
+	$(BIN)/python -W ignore -m benchmarks $(NAME)
 
 lock: | $(UV)
 	$(UV) pip compile pyproject.toml --group book --group press --group test --universal \

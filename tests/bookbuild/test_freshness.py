@@ -31,6 +31,7 @@ def test_a_new_date_is_no_change(finished):
     [
         ("lmm_helpers/__init__.py", "ANSWER = 43\n"),
         ("lmm_helpers/data/visits.csv", "new"),
+        ("benchmarks/results/speed.csv", "new"),
         ("requirements.txt", "numpy==2.5.6\n"),
         ("_build/executed/one.ipynb", '{"half": '),
         ("_build/executed/one.json", '{"key": '),

@@ -1,0 +1,1 @@
+"""How fast, how far, how much memory: one module a question, run by `make bench`."""

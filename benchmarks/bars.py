@@ -1,0 +1,81 @@
+"""The ratios that the project is held to, each with its spread over repetitions."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+
+class Ratio(NamedTuple):
+    """A ratio of medians, and the smallest and the largest one of paired repetitions."""
+
+    of: str
+    middle: float
+    low: float
+    high: float
+    bar: str
+
+    def __str__(self) -> str:
+        """Show the ratio beside its bar."""
+        spread = f"{self.middle:.3g} ({self.low:.3g} to {self.high:.3g})"
+        return f"{self.of}: {spread}, bar: {self.bar}"
+
+
+def ratio(of: str, above: pd.DataFrame, below: pd.DataFrame, column: str, bar: str) -> Ratio:
+    """Divide a column of two parts of a table, repetition by repetition."""
+    upper, lower = (part.set_index("repetition")[column] for part in (above, below))
+    each = upper / lower
+    return Ratio(of, upper.median() / lower.median(), each.min(), each.max(), bar)
+
+
+def effective_draws(table: pd.DataFrame) -> list[Ratio]:
+    """Compare each of our routes with the best of Bambi's, model by model; ours is the better."""
+    found = []
+    for model, part in _done(table).groupby("model", sort=False):
+        routes = dict(iter(part.groupby("route", sort=False)))
+        rates = part.groupby("route")["ess_per_second"].median()
+        bambi = rates[rates.index.str.startswith("Bambi")]
+        ours = rates[rates.index.isin(["marginal + nutpie", "collapsed"])]
+        if bambi.empty:
+            continue
+        for route in ours.sort_values(ascending=False).index:
+            name = f"{model}, {route} against {bambi.idxmax()}"
+            bar = "at least 4" if route == ours.idxmax() else "none"
+            best = routes[bambi.idxmax()]
+            found.append(ratio(name, routes[route], best, "ess_per_second", bar))
+    return found
+
+
+def whole_process(table: pd.DataFrame) -> list[Ratio]:
+    """Compare the collapsed route with Bambi, from the start of Python."""
+    parts = dict(iter(_done(table).groupby("route")))
+    return [
+        ratio(f"Bambi + nutpie against {route}", parts["Bambi + nutpie"], part, "seconds", bar)
+        for route, bar in (("collapsed, arrays", "at least 20"), ("collapsed, pandas", "none"))
+        if (part := parts.get(route)) is not None and "Bambi + nutpie" in parts
+    ]
+
+
+def rows_to_statistics(table: pd.DataFrame) -> list[Ratio]:
+    """Compare statistics with a plain average, and sampling after many rows with after few."""
+    done = _done(table)
+    many, few = done["rows"].max(), done["rows"].min()
+    parts = dict(iter(done.groupby(["route", "rows"])))
+    pairs = (
+        ("group_statistics", "count and average in SQL", many, "at most 3"),
+        ("marginal + nutpie", "marginal + nutpie", few, "at most 1.5"),
+    )
+    return [
+        ratio(
+            f"{above}, {many:,} rows, against {below}, {rows:,} rows",
+            parts[above, many],
+            parts[below, rows],
+            "seconds",
+            bar,
+        )
+        for above, below, rows, bar in pairs
+        if (above, many) in parts and (below, rows) in parts
+    ]
+
+
+def _done(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["status"] == "done"]
