@@ -37,10 +37,10 @@ def effective_draws(table: pd.DataFrame) -> list[Ratio]:
         ours = rates[rates.index.isin(["marginal + nutpie", "collapsed"])]
         if bambi.empty:
             continue
-        for route in ours.sort_values(ascending=False).index:
+        for route in map(str, ours.sort_values(ascending=False).index):
             name = f"{model}, {route} against {bambi.idxmax()}"
             bar = "at least 4" if route == ours.idxmax() else "none"
-            best = routes[bambi.idxmax()]
+            best = routes[str(bambi.idxmax())]
             found.append(ratio(name, routes[route], best, "ess_per_second", bar))
     return found
 
