@@ -57,7 +57,7 @@ bench: environment
 
 lock: | $(UV)
 	$(UV) pip compile pyproject.toml --group book --group press --group test --universal \
-		--generate-hashes --no-header --quiet --upgrade --output-file requirements.txt
+		--generate-hashes --no-header --no-emit-package lmm-large --quiet --upgrade --output-file requirements.txt
 
 clean:
 	rm -rf _build
@@ -65,10 +65,10 @@ clean:
 environment: .venv/.synced
 
 # The stamp is written last: an interrupted installation is simply done again.
-.venv/.synced: requirements.txt pyproject.toml .python-version | $(UV)
+.venv/.synced: requirements.txt pyproject.toml lmm_large/pyproject.toml .python-version | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python "$$(cat .python-version)" .venv
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.txt
-	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	$(UV) pip install --quiet --no-deps --no-build-isolation --editable ./lmm_large --editable .
 	touch $@
 
 # A private uv, of the locked version and hash, made with whatever Python 3 the machine has. The commands

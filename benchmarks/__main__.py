@@ -29,8 +29,7 @@ def main(arguments: list[str]) -> None:
 
 def tell(questions: tuple[str, ...] | list[str]) -> None:
     """Draw the figures from the tables, and print the ratios."""
-    from benchmarks import bars, figures
-    from lmm_helpers import benchmark_table
+    from benchmarks import bars, benchmark_table, figures
 
     for name in questions:
         table = benchmark_table(name)

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, Any
 
 import lmm_helpers
-from lmm_helpers import Prior
+from lmm_large import Prior
 
 if TYPE_CHECKING:
     import bambi as bmb

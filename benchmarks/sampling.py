@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks.problems import bambi_model
 from benchmarks.running import CORES, Clock, Record, peak_mb, timed
-from lmm_helpers import collapsed_posterior, group_statistics
+from lmm_large import collapsed_posterior, group_statistics
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -68,7 +68,7 @@ def _sampled(
     case: Record, source: pd.DataFrame | Path, columns: Columns, priors: dict[str, Any]
 ) -> Iterator[tuple[Record, Any, float]]:
     """Sample the marginal model, or Bambi's."""
-    from lmm_helpers import draw_group_effects, marginal_model
+    from lmm_large import draw_group_effects, marginal_model
 
     library, sampler = case["route"].split(" + ")
     bambi = library.startswith("Bambi")

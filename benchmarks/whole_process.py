@@ -21,8 +21,8 @@ ARRAYS = """
 import csv
 from importlib.resources import files
 import numpy as np
-from lmm_helpers import Prior, collapsed_posterior, group_data_of_rows
-with (files("lmm_helpers") / "data" / "bounce.csv").open() as file:
+from lmm_large import Prior, collapsed_posterior, group_data_of_rows
+with (files("lmm_helpers.data") / "bounce.csv").open() as file:
     visits = list(csv.DictReader(file))
 rows = {name: np.array([float(visit[name]) for visit in visits]) for name in ("bounce_time", "age")}
 rows["std_age"] = (rows["age"] - rows["age"].mean()) / rows["age"].std(ddof=1)
@@ -30,11 +30,13 @@ rows["county"] = np.array([visit["county"] for visit in visits])
 """
 COLLAPSED = "effects = collapsed_posterior(data, priors=priors, seed=1, draws={draws}).draws"
 FRAME = """
-from lmm_helpers import Prior, collapsed_posterior, group_statistics, load_bounce
+from lmm_helpers import load_bounce
+from lmm_large import Prior, collapsed_posterior, group_statistics
 """
 MARGINAL = """
 import nutpie
-from lmm_helpers import Prior, draw_group_effects, group_statistics, load_bounce, marginal_model
+from lmm_helpers import load_bounce
+from lmm_large import Prior, draw_group_effects, group_statistics, marginal_model
 """
 NUTPIE = """
 data = group_statistics(load_bounce(), *names)

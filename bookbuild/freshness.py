@@ -15,8 +15,9 @@ from bookbuild.python import imports
 
 LOCK = Path("requirements.txt")
 HELPERS = Path("lmm_helpers")
-REFERENCE = Path("reference")  # what `lmm_helpers.reference` reads
-BENCHMARKS = Path("benchmarks") / "results"  # what `lmm_helpers.benchmarks` reads
+ENGINE = Path("lmm_large")
+REFERENCE = Path("reference")  # what `reference` reads
+BENCHMARKS = Path("benchmarks") / "results"  # what `benchmarks` reads
 KERNEL_STARTUP = Path(__file__).with_name("kernel_startup.py")
 
 
@@ -42,7 +43,9 @@ def files_below(folder: Path) -> list[Path]:
 def inputs(chapter: str) -> list[Path]:
     """The files on which the outputs of a chapter depend."""
     notebook = read_notebook(source(chapter))
-    helpers = [path for room in (HELPERS, REFERENCE, BENCHMARKS) for path in files_below(room)]
+    helpers = [
+        path for room in (HELPERS, ENGINE, REFERENCE, BENCHMARKS) for path in files_below(room)
+    ]
     return [source(chapter), LOCK, *(helpers if imports(chapter, notebook, HELPERS.name) else [])]
 
 

@@ -15,10 +15,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from benchmarks import bars, figures
+from benchmarks import bars, benchmark_table, figures
 from benchmarks.__main__ import QUESTIONS
 from benchmarks.running import COLUMNS, RESULTS, Bench
-from lmm_helpers import benchmark_table
 
 STATUS = re.compile(
     r"done|over \d+ (s|GB)|not (tried|expressible|installed)|refused|no room on disk"

@@ -29,6 +29,6 @@ def test_every_figure_has_a_contract_and_every_contract_a_figure():
 
 
 def test_chapters_and_helpers_do_not_know_the_press():
-    readable = [*(source(chapter) for chapter in chapters()), *(ROOT / "lmm_helpers").glob("*.py")]
+    readable = [*(source(chapter) for chapter in chapters()), *(ROOT / "lmm_helpers").rglob("*.py")]
     for path in readable:
         assert not re.search(r"(?:import|from) bookbuild", path.read_text(encoding="utf-8")), path

@@ -19,10 +19,10 @@ from lmm_helpers import (
     chosen_model,
     load_bounce,
     load_sleepstudy,
-    reference_fit,
     replay_article,
     set_up_chapter,
 )
+from reference import reference_fit
 
 BOOK = Path(__file__).parents[2] / "book"
 pytestmark = [

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lmm_helpers import reference_code, reference_fit, reference_output
-from lmm_helpers.reference import bambi_name
+from reference import bambi_name, reference_code, reference_fit, reference_output
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 RESULTS = sorted((REFERENCE / "results").glob("*.json"))

@@ -11,7 +11,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from bookbuild.render import SITE
 from lmm_helpers import load_bounce
-from lmm_helpers.flipbook import flipbook
+from lmm_helpers.figures.flipbook import flipbook
 
 PAGES = 5
 VISITS = load_bounce()

@@ -14,8 +14,8 @@ from arviz_stats.utils import ELPDData
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
-from lmm_helpers.convergence import check_convergence
-from lmm_helpers.posterior_predictive import group_codes
+from lmm_helpers.checks.convergence import check_convergence
+from lmm_helpers.checks.predictive import group_codes
 
 Rows = NDArray[np.intp]
 Symbolic = Any  # PyTensor's variables, whose operators are not typed

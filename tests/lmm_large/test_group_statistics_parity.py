@@ -12,21 +12,23 @@ import xarray as xr
 from pytensor.compile.sharedvalue import shared
 
 from lmm_helpers import (
-    Prior,
     candidate_models,
     check_convergence,
     chosen_model,
-    collapsed_posterior,
-    draw_group_effects,
-    group_statistics,
     load_bounce,
     load_sleepstudy,
-    marginal_model,
-    reference_fit,
     replay_article,
     set_up_chapter,
 )
-from lmm_helpers.group_model import group_data
+from lmm_large import (
+    Prior,
+    collapsed_posterior,
+    draw_group_effects,
+    group_statistics,
+    marginal_model,
+)
+from lmm_large.group_model import group_data
+from reference import reference_fit
 
 BOUNCE = ("bounce_time", "std_age", "county")
 DATA = {

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from lmm_helpers.r_random import RRandom
-from lmm_helpers.standardization import standardize
+from lmm_helpers.data._r_random import RRandom
+from lmm_helpers.data.standardization import standardize
 
 ARTICLE_SEED = 2020
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lmm_helpers.group_model import GroupData, covariance, draw_effects, group_data, read_priors
+from lmm_large.group_model import GroupData, covariance, draw_effects, group_data, read_priors
 
 TAIL = 4.0
 """Degrees of freedom of the proposals' tails."""
@@ -117,7 +117,8 @@ def collapsed_posterior(
 
     Examples
     --------
-    >>> from lmm_helpers import Prior, group_statistics, load_bounce
+    >>> from lmm_helpers import load_bounce
+    >>> from lmm_large import Prior, group_statistics
     >>> statistics = group_statistics(load_bounce(), "bounce_time", "std_age", "county")
     >>> spread = Prior("HalfNormal", sigma=15)
     >>> posterior = collapsed_posterior(statistics, seed=1, priors={

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lmm_helpers import COUNTY_COLOURS, article_truth, replay_article
-from lmm_helpers.r_random import RRandom
+from lmm_helpers.data._r_random import RRandom
 
 ROOT = Path(__file__).parents[2]
 # Of the rows "county,age,bounce_time" of the file that the author published, to six decimals.

@@ -5,7 +5,7 @@ import logging
 import pytensor.configdefaults
 import seaborn as sns
 
-from lmm_helpers.bounce import COUNTY_SIZES
+from lmm_helpers.data.bounce import COUNTY_SIZES
 
 _COLOURS = ["#882255", "#cc6677", "#999933", "#44aa99", "#117733", "#5fa8d3", "#332288", "#aa4499"]
 COUNTY_COLOURS = dict(zip(COUNTY_SIZES, _COLOURS, strict=True))

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from lmm_helpers.plausibility import simulated_pages
+from lmm_helpers.checks.plausibility import simulated_pages
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 

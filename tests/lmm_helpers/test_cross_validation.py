@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from lmm_helpers import candidate_models, elpd_by_group, leave_one_group_out, load_bounce
-from lmm_helpers.cross_validation import _log_density_by_group
+from lmm_helpers.checks.cross_validation import _log_density_by_group
 
 GROUPS = ["O'Neill | Co", "b c", "b c", "O'Neill | Co", "b c", "single"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lmm_helpers.standardization import standardize
+from lmm_helpers.data.standardization import standardize
 
 COUNTY_SIZES = MappingProxyType(
     {
@@ -179,7 +179,7 @@ def load_bounce() -> pd.DataFrame:
     >>> list(visits.columns)
     ['county', 'age', 'bounce_time', 'std_age']
     """
-    with files("lmm_helpers").joinpath("data/bounce.csv").open() as source:
+    with files("lmm_helpers.data").joinpath("bounce.csv").open() as source:
         return check_bounce(pd.read_csv(source))
 
 

@@ -11,18 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lmm_helpers import (
+from lmm_helpers import check_convergence, collapsed, group_lines, load_bounce
+from lmm_large import (
     Prior,
-    check_convergence,
-    collapsed,
     collapsed_posterior,
     group_data_of_rows,
-    group_lines,
     group_statistics,
-    load_bounce,
 )
-from lmm_helpers.collapsed import pareto_smoothed
-from lmm_helpers.group_model import group_data
+from lmm_large.collapsed import pareto_smoothed
+from lmm_large.group_model import group_data
 
 COLUMNS = ("bounce_time", "std_age", "county")
 LINE = {
@@ -213,7 +210,7 @@ def test_a_seed_gives_the_same_draws(statistics):
 def test_arrays_will_do_and_load_no_library():
     code = """
 import sys
-from lmm_helpers import Prior, collapsed_posterior, group_data_of_rows
+from lmm_large import Prior, collapsed_posterior, group_data_of_rows
 rows = {"y": [1, 2, 4, 3, 5.5, 2, 7, 3], "x": [1, 2, 3, 1, 2, 3, 3, 4], "g": list("aabbccdd")}
 priors = {
     "Intercept": Prior("Normal", mu=0, sigma=10),

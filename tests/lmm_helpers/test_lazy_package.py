@@ -23,7 +23,7 @@ def test_every_public_name_is_found_where_it_lives():
 
 def test_a_function_is_not_hidden_by_its_module():
     code = (
-        "import lmm_helpers.standardization, lmm_helpers.flipbook; "
+        "import lmm_helpers.data.standardization, lmm_helpers.figures.flipbook; "
         "from lmm_helpers import flipbook; assert callable(flipbook)"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

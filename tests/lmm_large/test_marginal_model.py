@@ -10,17 +10,19 @@ import pytest
 from scipy import stats
 
 from lmm_helpers import (
-    Prior,
     check_convergence,
-    collapsed_posterior,
-    draw_group_effects,
-    group_statistics,
     load_bounce,
-    marginal_model,
     set_up_chapter,
     table_markup,
 )
-from lmm_helpers.group_model import group_data, log_likelihood
+from lmm_large import (
+    Prior,
+    collapsed_posterior,
+    draw_group_effects,
+    group_statistics,
+    marginal_model,
+)
+from lmm_large.group_model import group_data, log_likelihood
 
 COLUMNS = ("bounce_time", "std_age", "county")
 LINE = {

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-FOLDER = Path(__file__).parents[1] / "reference"
+FOLDER = Path(__file__).parent
 
 
 def reference_fit(models: str, fit: str) -> pd.DataFrame:

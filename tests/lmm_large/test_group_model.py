@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from lmm_helpers import Prior, group_statistics
-from lmm_helpers.group_model import (
+from lmm_large import Prior, group_statistics
+from lmm_large.group_model import (
     covariance,
     draw_effects,
     group_data,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from lmm_helpers.group_model import COLUMNS, moments
+from lmm_large.group_model import COLUMNS, moments
 
 if TYPE_CHECKING:
     import duckdb

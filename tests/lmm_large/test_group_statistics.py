@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmm_helpers import group_statistics, merge_statistics
+from lmm_large import group_statistics, merge_statistics
 
 HOSTILE = ("a\"\n'b", "x; drop table rows; --", "Grüße | 1|county")
 NAMES = ("y", "x", "g")
@@ -409,7 +409,7 @@ def test_a_bad_cell_in_one_csv_file(tmp_path, kind, line, cell):
 
 INTERRUPTED = """
 import os, signal, sys, threading
-from lmm_helpers import group_statistics
+from lmm_large import group_statistics
 threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
 query = "SELECT random() AS y, random() AS x, (random() * 1e3)::INT AS g FROM range(100000000000)"
 try:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 from lmm_helpers import COUNTY_COLOURS, COUNTY_SIZES, load_bounce
-from lmm_helpers.flipbook import SIDE, THEMES, flipbook
+from lmm_helpers.figures.flipbook import SIDE, THEMES, flipbook
 
 VISITS = load_bounce()
 OPTIONS = {

@@ -14,8 +14,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from lmm_helpers.appearance import COUNTY_COLOURS
-from lmm_helpers.plausibility import Simulated, simulated_pages
+from lmm_helpers.checks.plausibility import Simulated, simulated_pages
+from lmm_helpers.figures.palette import COUNTY_COLOURS
 
 SIDE = 1000  # a panel is drawn on a square of this side and stretched to the room there is
 PRINTED_PAGES = 3  # of each book, for print and for readers without JavaScript
@@ -159,7 +159,7 @@ def _embedded(data: Mapping[str, object]) -> str:
 
 def _part(name: str) -> str:
     """Read a file that ships beside this module."""
-    return files("lmm_helpers").joinpath(name).read_text(encoding="utf-8")
+    return files("lmm_helpers.figures").joinpath(name).read_text(encoding="utf-8")
 
 
 def _column(real: pd.DataFrame, name: str) -> pd.Series:

@@ -16,7 +16,7 @@ import pytensor.tensor as pt
 import xarray as xr
 from pytensor.compile.sharedvalue import shared
 
-from lmm_helpers.group_model import (
+from lmm_large.group_model import (
     GroupData,
     draw_effects,
     group_data,
@@ -59,7 +59,8 @@ def marginal_model(statistics: pd.DataFrame, *, priors: Mapping[str, Any]) -> pm
 
     Examples
     --------
-    >>> from lmm_helpers import Prior, group_statistics, load_bounce
+    >>> from lmm_helpers import load_bounce
+    >>> from lmm_large import Prior, group_statistics
     >>> statistics = group_statistics(load_bounce(), "bounce_time", "std_age", "county")
     >>> spread = Prior("HalfNormal", sigma=15)
     >>> model = marginal_model(statistics, priors={

@@ -28,6 +28,6 @@ def load_sleepstudy() -> pd.DataFrame:
     >>> nights.groupby("Subject", observed=True).size().unique().tolist()
     [10]
     """
-    with files("lmm_helpers").joinpath("data/sleepstudy.csv").open() as source:
+    with files("lmm_helpers.data").joinpath("sleepstudy.csv").open() as source:
         nights = pd.read_csv(source, dtype={"Subject": "str"})
     return nights.assign(Subject=nights["Subject"].astype("category"))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from lmm_helpers.plausibility import plausibility
+from lmm_helpers.checks.plausibility import plausibility
 
 GROUPS = np.repeat(["Kent", "Devon", "Essex", "London"], 25)
 INTERVAL = ["low", "high", "spread", "spread_low", "spread_high"]

@@ -1,0 +1,1 @@
+"""What must hold before, and what is asked after, a fit is believed."""

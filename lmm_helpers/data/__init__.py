@@ -1,0 +1,1 @@
+"""The data of the book, each with its source and its truth."""

@@ -1,0 +1,1 @@
+"""How the book's figures look, and those that no library draws."""
