@@ -36,7 +36,13 @@ def candidate_models(visits: pd.DataFrame) -> dict[str, bmb.Model]:
 
     Notes
     -----
-    Source: chapter 3, which writes them out in full; a test holds the two spellings equal.
+    The prior of ``Intercept`` is that of the time at the mean of the predictors: Bambi centres
+    them. Source: chapter 3, which writes them out in full; a test holds the two spellings equal.
+
+    See Also
+    --------
+    chosen_model : The model that evaluation chose.
+    plot_model_graph : A picture of such a model.
 
     Examples
     --------
@@ -85,7 +91,12 @@ def chosen_model(visits: pd.DataFrame) -> bmb.Model:
 
     Notes
     -----
-    Source: chapter 5, which writes it out in full; a test holds the two spellings equal.
+    The prior of ``Intercept`` is that of the time at the mean of the predictors: Bambi centres
+    them. Source: chapter 5, which writes it out in full; a test holds the two spellings equal.
+
+    See Also
+    --------
+    candidate_models : The three simpler ones.
 
     Examples
     --------

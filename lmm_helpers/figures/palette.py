@@ -1,4 +1,4 @@
-"""How the book's figures look: one colour for each county, black for what is pooled."""
+"""How the book's figures look: one colour for each county."""
 
 import logging
 
@@ -10,8 +10,6 @@ from lmm_helpers.data.bounce import COUNTY_SIZES
 _COLOURS = ["#882255", "#cc6677", "#999933", "#44aa99", "#117733", "#5fa8d3", "#332288", "#aa4499"]
 COUNTY_COLOURS = dict(zip(COUNTY_SIZES, _COLOURS, strict=True))
 """A colour for each county, told apart by colour-blind readers too (after Paul Tol's *muted*)."""
-
-POOLED_COLOUR = "black"
 
 
 def set_up_chapter() -> None:
@@ -27,6 +25,10 @@ def set_up_chapter() -> None:
     and sampling is as fast.
 
     Source: every chapter calls this in its first cell.
+
+    See Also
+    --------
+    name_panels : Titles for the figures of ArviZ.
 
     Examples
     --------
