@@ -71,7 +71,8 @@ def _on_text(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
         return change(value) if isinstance(value, str) else value
 
     named = table.rename(index=changed, columns=changed).map(changed)
-    return named.rename_axis(index=changed(table.index.name), columns=changed(table.columns.name))
+    named.index.name, named.columns.name = map(changed, (table.index.name, table.columns.name))
+    return named
 
 
 def _one_line(text: str) -> str:

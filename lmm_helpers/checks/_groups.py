@@ -27,15 +27,13 @@ def group_labels(values: pd.Series) -> pd.Series:
     whole = types == ["number"] and (np.asarray(levels.categories, dtype=float) % 1 == 0).all()
     texts = [str(int(level) if whole else level) for level in levels.categories]
     return pd.Series(
-        pd.Categorical.from_codes(levels.codes, categories=texts, ordered=True),
+        pd.Categorical.from_codes(levels.codes.to_numpy(), pd.Index(texts), ordered=True),
         index=values.index,
         name=values.name,
     )
 
 
-def group_codes(
-    data: pd.DataFrame, group: str, *, rows: int
-) -> tuple[NDArray[np.intp], pd.Index]:
+def group_codes(data: pd.DataFrame, group: str, *, rows: int) -> tuple[NDArray[np.intp], pd.Index]:
     """Give the number of each observation's group, and the labels by number."""
     if group not in data.columns:
         columns = ", ".join(repr(str(name)) for name in data.columns)

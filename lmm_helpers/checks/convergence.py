@@ -169,9 +169,10 @@ def judge_convergence(fit: xr.DataTree) -> pd.DataFrame:
 
 def _diagnostics(posterior: xr.Dataset) -> pd.DataFrame:
     """Compute R-hat and ESS of each parameter: NaN where a draw is not finite."""
-    finite = np.isfinite(posterior).all(["chain", "draw"])
+    finite = posterior.map(np.isfinite).all(["chain", "draw"])
     judged = xr.DataTree.from_dict({"posterior": posterior.where(finite)})
-    return az.summary(judged, kind="diagnostics", round_to="none")
+    table: pd.DataFrame = az.summary(judged, kind="diagnostics", round_to="none")
+    return table
 
 
 def _worst(

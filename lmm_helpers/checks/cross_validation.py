@@ -297,7 +297,7 @@ def _compiled(model: bmb.Model, codes: Rows) -> nutpie.compile_pymc.CompiledMode
 
 def _location_effects(model: bmb.Model, codes: Rows) -> dict[str, NDArray[np.float64]]:
     """Give, by name, the predictor of each group-level term of the expected value."""
-    found = {}
+    predictors = {}
     for parameter in model.conditional_parameters.values():
         for name, term in parameter.group_specific_terms.items():
             predictor = np.asarray(term.predictor, dtype=float).reshape(len(codes), -1)
@@ -305,13 +305,15 @@ def _location_effects(model: bmb.Model, codes: Rows) -> dict[str, NDArray[np.flo
             if predictor.shape[1] > 1:
                 raise ValueError(f"the term {name!r} has several columns; write one term each.")
             if not len(pairs) == len(np.unique(codes)) == len(np.unique(pairs[:, 1])):
-                raise ValueError(f"the term {name!r} is grouped otherwise than by the column group; drop it.")
+                raise ValueError(
+                    f"the term {name!r} is grouped otherwise than by the column group; drop it."
+                )
             if not parameter.is_parent:
                 continue
             if f"{name}_offset" not in model.backend.model.named_vars:
                 raise ValueError(f"the term {name!r} is centred; write it with noncentered=True.")
-            found[name] = predictor[:, 0]
-    return found
+            predictors[name] = predictor[:, 0]
+    return predictors
 
 
 def _spread_by_group(model: bmb.Model, population: pm.Model, codes: Rows) -> Symbolic:

@@ -50,8 +50,9 @@ def predict_new_group(
     ------
     ValueError
         If `data` has no row or no column `group`; if a label there is missing, of another type
-        than the rest, or that of a group the model was fitted to; if `group` enters the model otherwise than as a factor of normal
-        terms around zero; or if the spread of a term is not in the posterior.
+        than the rest, or that of a group the model was fitted to; if `group` enters the model
+        otherwise than as a factor of normal terms around zero; or if the spread of a term is
+        not in the posterior.
 
     Notes
     -----
@@ -156,15 +157,13 @@ def _is_normal_around_zero(term: GroupSpecificTerm, group: str) -> bool:
 
 
 def _fitted_groups(model: bmb.Model, group: str) -> pd.Series:
-    """Give a value for each group that the fit has seen; rows that were dropped are no such rows."""
+    """Give a value for each group that the fit has seen, not those of rows that were dropped."""
     (fitted, *_) = (own.groups for _, own, names in _terms(model) if own and group in names)
-    values = model.data[group].dropna().drop_duplicates()
+    values: pd.Series = model.data[group].dropna().drop_duplicates()
     return values[[str(value) in set(fitted) for value in values]]
 
 
-def _codes(
-    data: pd.DataFrame, *, group: str, known: pd.Series
-) -> tuple[NDArray[np.intp], int]:
+def _codes(data: pd.DataFrame, *, group: str, known: pd.Series) -> tuple[NDArray[np.intp], int]:
     """Give each row the number of its group, by first appearance, and how many there are."""
     if group not in data.columns:
         raise ValueError(f"column {group!r} is missing from data; it holds the new labels.")

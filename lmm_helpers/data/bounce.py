@@ -70,6 +70,10 @@ def county_truth(seed: int = BOOK_SEED, *, confounding: float = 0.75) -> pd.Data
     -----
     Source: the book's data card, which prints this table.
 
+    See Also
+    --------
+    simulate_bounce : Visits drawn from this truth.
+
     Examples
     --------
     >>> county_truth().loc["London", "visits"].item()
@@ -128,6 +132,11 @@ def simulate_bounce(seed: int = BOOK_SEED, *, confounding: float = 0.75) -> pd.D
     Ages follow a normal distribution within each county, cut to 18 to 90 years. Source: the
     data card.
 
+    See Also
+    --------
+    county_truth : What the visits are drawn from.
+    load_bounce : The visits of seed 20, from a file.
+
     Examples
     --------
     >>> simulate_bounce().equals(load_bounce())
@@ -143,7 +152,7 @@ def simulate_bounce(seed: int = BOOK_SEED, *, confounding: float = 0.75) -> pd.D
     ).round()
     std_age, _scale = standardize(age)
     bounce_time = rng.normal(visits["intercept"] + visits["slope"] * std_age, visits["sigma"])
-    return check_bounce(
+    return _checked(
         pd.DataFrame(
             {
                 "county": visits.index,
@@ -165,11 +174,15 @@ def load_bounce() -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If the file has been changed so that `check_bounce` refuses it.
+        If the file has been changed: the message names the column, the row and the remedy.
 
     Notes
     -----
     Source: ``data/bounce.csv`` in this package, described in the data card.
+
+    See Also
+    --------
+    simulate_bounce : The function that made the file.
 
     Examples
     --------
@@ -180,45 +193,15 @@ def load_bounce() -> pd.DataFrame:
     ['county', 'age', 'bounce_time', 'std_age']
     """
     with files("lmm_helpers.data").joinpath("bounce.csv").open() as source:
-        return check_bounce(pd.read_csv(source))
+        return _checked(pd.read_csv(source))
 
 
-def check_bounce(visits: pd.DataFrame) -> pd.DataFrame:
-    """Check a frame of visits, put its counties in the book's order and add ``std_age``.
-
-    Parameters
-    ----------
-    visits
-        One row a visit, with the columns ``county``, ``age`` (years) and ``bounce_time``
-        (seconds). Other columns are left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A new frame with the columns of `simulate_bounce`, in the same order of rows.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, holds text where numbers belong or has missing values, if a
-        value is out of range, or if a county is unknown or has another number of visits than
-        in `COUNTY_SIZES`. The message names the column, the first such row and the remedy.
-
-    Notes
-    -----
-    Source: the table of columns in the data card.
-
-    Examples
-    --------
-    >>> check_bounce(load_bounce().drop(columns="age"))
-    Traceback (most recent call last):
-        ...
-    ValueError: column 'age' is missing; the data have 'county', 'bounce_time', 'std_age'.
-    """
+def _checked(visits: pd.DataFrame) -> pd.DataFrame:
+    """Check a frame of visits, put its counties in the book's order and add ``std_age``."""
     for column in COLUMNS:
         if column not in visits.columns:
-            found = ", ".join(repr(name) for name in visits.columns)
-            raise ValueError(f"column {column!r} is missing; the data have {found or 'none'}.")
+            columns = ", ".join(repr(name) for name in visits.columns)
+            raise ValueError(f"column {column!r} is missing; the data have {columns or 'none'}.")
         _refuse(visits[column].isna(), visits[column], "is missing; fill it in or drop the row")
     for column, (low, high), unit in [
         ("age", AGE_LIMITS, "years"),

@@ -58,6 +58,10 @@ def standardize(values: ArrayLike) -> tuple[NDArray[np.float64], Scale]:
     -----
     Source: chapter 1, "The baseline: one line for everybody".
 
+    See Also
+    --------
+    load_bounce : Data with such a column, ``std_age``.
+
     Examples
     --------
     >>> standardized, scale = standardize([20, 40, 60])

@@ -95,6 +95,10 @@ def flipbook(
     A value is drawn to a thousandth of `ylim`; infinite ones count as beyond it. Source: chapter
     2; the idea is the hypothetical outcome plot of Hullman et al. (2015).
 
+    See Also
+    --------
+    plausibility : The same data sets in numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -163,13 +167,15 @@ def _part(name: str) -> str:
 
 
 def _column(real: pd.DataFrame, name: str) -> pd.Series:
+    """Give a column, or an error that lists those there are."""
     if name not in real.columns:
-        found = ", ".join(repr(str(column)) for column in real.columns)
-        raise ValueError(f"column {name!r} is missing; the real data have {found or 'none'}.")
+        columns = ", ".join(repr(str(column)) for column in real.columns)
+        raise ValueError(f"column {name!r} is missing; the real data have {columns or 'none'}.")
     return real[name]
 
 
 def _numbers(real: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """Give a column of finite numbers."""
     column = _column(real, name)
     if not pd.api.types.is_numeric_dtype(column):
         raise ValueError(f"column {name!r} does not hold numbers; convert it with astype(float).")

@@ -90,7 +90,11 @@ def plot_model_graph(model: bmb.Model, *, ax: Axes | None = None) -> Axes:
 def _without_offsets(graph: nx.DiGraph) -> nx.DiGraph:
     """Name each variable's law in plain words; a group effect has that of its offset."""
     laws = {name: label.split("\n")[-1] for name, label in graph.nodes(data="label")}
-    words = {"Deterministic": "computed", "Halfnormal": "HalfNormal", "Halfstudentt": "HalfStudentT"}
+    words = {
+        "Deterministic": "computed",
+        "Halfnormal": "HalfNormal",
+        "Halfstudentt": "HalfStudentT",
+    }
     offsets = [f"{name}_offset" for name in graph if "|" in name and f"{name}_offset" in graph]
     for name in graph:
         law = laws.get(f"{name}_offset", laws[name])

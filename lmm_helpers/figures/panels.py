@@ -3,19 +3,17 @@
 from collections.abc import Iterable
 from typing import Any
 
-from arviz_plots import PlotCollection
 from matplotlib.figure import Figure
 
 
-def name_panels(
-    plots: PlotCollection, title: str, panels: Iterable[str], **properties: Any
-) -> Figure:
+def name_panels(plots: Any, title: str, panels: Iterable[str], **properties: Any) -> Figure:
     """Give an ArviZ figure a title, its panels names, and all of them the same properties.
 
     Parameters
     ----------
     plots
-        What a function such as ``arviz.plot_trace`` returns, drawn by matplotlib.
+        The ``PlotCollection`` that a function such as ``arviz.plot_trace`` returns, drawn by
+        matplotlib.
     title
         Title of the figure, set to the left above it.
     panels
@@ -46,10 +44,11 @@ def name_panels(
     Examples
     --------
     >>> import arviz as az, numpy as np
-    >>> plots = az.plot_trace({"posterior": {"slope": np.zeros((2, 10))}}, var_names="slope")
+    >>> fit = az.from_dict({"posterior": {"slope": np.zeros((2, 10))}})
+    >>> plots = az.plot_trace(fit, var_names="slope")
     >>> figure = name_panels(plots, "Two chains that never move", ["the slope"], ylim=(-1, 1))
-    >>> figure.axes[0].get_title(), figure.axes[0].get_ylim()
-    ('the slope', (-1.0, 1.0))
+    >>> figure.get_suptitle()
+    'Two chains that never move'
     """
     figure: Figure = plots.viz["figure"].item()
     names = list(panels)
