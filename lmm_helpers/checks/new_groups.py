@@ -101,7 +101,7 @@ def predict_new_group(
         }
         rows = np.flatnonzero((codes >= first) & (codes < first + len(known)))
         standing_in = data.iloc[rows].reset_index(drop=True)
-        standing_in[group] = known.iloc[codes[rows] - first].reset_index(drop=True)
+        standing_in[group] = known.to_numpy()[codes[rows] - first]
         tree = xr.DataTree.from_dict({"posterior": posterior.assign(anew)})
         noise = int(rng.integers(2**32))
         model.predict(tree, kind="response", data=standing_in, random_seed=noise)
@@ -158,9 +158,10 @@ def _is_normal_around_zero(term: GroupSpecificTerm, group: str) -> bool:
 
 def _fitted_groups(model: bmb.Model, group: str) -> pd.Series:
     """Give a value for each group that the fit has seen, not those of rows that were dropped."""
-    (fitted, *_) = (own.groups for _, own, names in _terms(model) if own and group in names)
+    own = next(own for _, own, names in _terms(model) if own and group in names)
+    fitted = {own.groups[code] for code in np.unique(own.group_index)}
     values: pd.Series = model.data[group].dropna().drop_duplicates()
-    return values[[str(value) in set(fitted) for value in values]]
+    return values[[str(value) in fitted for value in values]]
 
 
 def _codes(data: pd.DataFrame, *, group: str, known: pd.Series) -> tuple[NDArray[np.intp], int]:

@@ -5,13 +5,12 @@ import pandas as pd
 import pytest
 
 from lmm_helpers import (
-    COUNTY_SIZES,
     POPULATION_TRUTH,
-    check_bounce,
     county_truth,
     load_bounce,
     simulate_bounce,
 )
+from lmm_helpers.data.bounce import COUNTY_SIZES, _checked
 
 
 def slope(frame):
@@ -115,18 +114,18 @@ def spoil(column, row, value):
 )
 def test_bad_data_are_refused_by_column_row_and_remedy(visits, message):
     with pytest.raises(ValueError, match=message):
-        check_bounce(visits)
+        _checked(visits)
 
 
 def test_many_bad_rows_are_counted():
     visits = load_bounce()
     visits.loc[[2, 5, 9], "bounce_time"] = -1.0
     with pytest.raises(ValueError, match=r"row 2: .* \(2 more like it\)"):
-        check_bounce(visits)
+        _checked(visits)
 
 
 def test_checking_leaves_the_given_frame_alone():
     visits = load_bounce().drop(columns="std_age")
     before = visits.copy()
-    check_bounce(visits)
+    _checked(visits)
     pd.testing.assert_frame_equal(visits, before)

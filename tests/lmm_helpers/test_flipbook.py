@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
-from lmm_helpers import COUNTY_COLOURS, COUNTY_SIZES, load_bounce
+from lmm_helpers import COUNTY_COLOURS, load_bounce
+from lmm_helpers.data.bounce import COUNTY_SIZES
 from lmm_helpers.figures.flipbook import SIDE, THEMES, flipbook
 
 VISITS = load_bounce()
