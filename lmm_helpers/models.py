@@ -51,21 +51,11 @@ def candidate_models(visits: pd.DataFrame) -> dict[str, bmb.Model]:
     ['linear regression', 'varying intercept', 'varying intercept and slope']
     """
     _require_columns(visits)
-    line = {
-        "Intercept": bmb.Prior("Normal", mu=200, sigma=50),
-        "std_age": bmb.Prior("Normal", mu=0, sigma=10),
-        "sigma": bmb.Prior("HalfNormal", sigma=20),
-    }
-    intercepts = {
-        "1|county": bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=15)),
-    }
-    slopes = {
-        "std_age|county": bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=5)),
-    }
-    priors = (line, line | intercepts, line | intercepts | slopes)
+    priors = _line() | {"sigma": bmb.Prior("HalfNormal", sigma=20)}
+    effects = {"varying intercept": _effects(1), "varying intercept and slope": _effects(2)}
     return {
-        name: bmb.Model(formula, visits, priors=model_priors)
-        for (name, formula), model_priors in zip(FORMULAS.items(), priors, strict=True)
+        name: bmb.Model(formula, visits, priors=priors | effects.get(name, {}))
+        for name, formula in FORMULAS.items()
     }
 
 
@@ -75,8 +65,7 @@ def chosen_model(visits: pd.DataFrame) -> bmb.Model:
     Parameters
     ----------
     visits
-        As `load_bounce` returns it: ``bounce_time`` in seconds, ``std_age`` in standard
-        deviations, ``county``.
+        As for `candidate_models`.
 
     Returns
     -------
@@ -105,18 +94,27 @@ def chosen_model(visits: pd.DataFrame) -> bmb.Model:
     sigma ~ 1 + (1 | county)
     """
     _require_columns(visits)
-    priors = {
+    spread = {"Intercept": bmb.Prior("Normal", mu=2, sigma=1), "1|county": _shift(0.5)}
+    formula = bmb.Formula("bounce_time ~ std_age + (std_age | county)", "sigma ~ 1 + (1 | county)")
+    return bmb.Model(formula, visits, priors=_line() | _effects(2) | {"sigma": spread})
+
+
+def _line() -> dict[str, bmb.Prior]:
+    """Give the priors of the population's line, in seconds."""
+    return {
         "Intercept": bmb.Prior("Normal", mu=200, sigma=50),
         "std_age": bmb.Prior("Normal", mu=0, sigma=10),
-        "1|county": bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=15)),
-        "std_age|county": bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=5)),
-        "sigma": {
-            "Intercept": bmb.Prior("Normal", mu=2, sigma=1),
-            "1|county": bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=0.5)),
-        },
     }
-    formula = bmb.Formula("bounce_time ~ std_age + (std_age | county)", "sigma ~ 1 + (1 | county)")
-    return bmb.Model(formula, visits, priors=priors)
+
+
+def _effects(count: int) -> dict[str, bmb.Prior]:
+    """Give the priors of the counties' intercepts and, if there are two, of their slopes."""
+    return dict([("1|county", _shift(15)), ("std_age|county", _shift(5))][:count])
+
+
+def _shift(scale: float) -> bmb.Prior:
+    """Give the prior of county effects whose standard deviation has a half-normal prior."""
+    return bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=scale))
 
 
 def _require_columns(visits: pd.DataFrame) -> None:

@@ -116,7 +116,8 @@ assert len(lmm_helpers.load_sleepstudy()) == 180
 visits = lmm_helpers.load_bounce()
 pages = [visits["bounce_time"], visits["bounce_time"]]
 words = dict(xlabel="age", ylabel="seconds", ylim=(0, 400), alt="Two data sets.")
-lmm_helpers.flipbook({{"real": pages}}, real=visits, x="age", y="bounce_time", hue="county", **words)
+words |= dict(x="age", y="bounce_time", hue="county")
+lmm_helpers.flipbook({{"real": pages}}, real=visits, **words)
 assert not outside, outside
 """
 

@@ -15,11 +15,6 @@ class Scale(NamedTuple):
         Mean of the variable, in its own unit.
     sd
         Standard deviation with divisor n - 1, in the same unit (as R's ``scale`` has it).
-
-    Examples
-    --------
-    >>> Scale(mean=50, sd=10).apply([40, 50])
-    array([-1.,  0.])
     """
 
     mean: float
