@@ -1,4 +1,4 @@
-"""The gate: what is sound passes, and each fault is found and named."""
+"""The gate: what is sound passes, and each fault is seen and named."""
 
 import arviz as az
 import numpy as np

@@ -70,8 +70,8 @@ class Fragment(HTMLParser):
 
 
 def data_of(html):
-    (found,) = re.findall(r'<script type="application/json">(.*?)</script>', html)
-    return json.loads(found)
+    (data,) = re.findall(r'<script type="application/json">(.*?)</script>', html)
+    return json.loads(data)
 
 
 def codes_of(html, book=0):
