@@ -14,7 +14,7 @@ ESS_LIMIT = 100
 """Fewest effective draws a chain, in the bulk and in the tails (Vehtari et al., 2021)."""
 
 E_BFMI_LIMIT = 0.3
-"""Smallest E-BFMI of a chain (Betancourt, 2016)."""
+"""Smallest E-BFMI of a chain (Betancourt, 2017)."""
 
 CHECKS = ("divergences", "tree depth", "R-hat", "bulk ESS", "tail ESS", "E-BFMI")
 
@@ -101,7 +101,7 @@ def judge_convergence(fit: xr.DataTree) -> pd.DataFrame:
     -----
     R-hat may be 1.01 at most, the effective draws 100 a chain at least, the E-BFMI 0.3 at
     least; no draw may diverge or reach the limit of the tree depth. Source: Vehtari et al.
-    (2021) and Betancourt (2016). A parameter with a draw that is not finite fails, as one
+    (2021) and Betancourt (2017). A parameter with a draw that is not finite fails, as one
     whose R-hat or effective sample size cannot be computed; ``arviz.diagnose`` lets both pass.
     A sampler that grows no trees records no depth and passes that check.
 
