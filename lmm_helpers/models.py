@@ -5,6 +5,8 @@ from types import MappingProxyType
 import bambi as bmb
 import pandas as pd
 
+from lmm_helpers.checks._groups import column_of
+
 FORMULAS = MappingProxyType(
     {
         "linear regression": "bounce_time ~ std_age",
@@ -50,7 +52,7 @@ def candidate_models(visits: pd.DataFrame) -> dict[str, bmb.Model]:
     >>> list(candidate_models(load_bounce()))
     ['linear regression', 'varying intercept', 'varying intercept and slope']
     """
-    _require_columns(visits)
+    _check_columns(visits)
     priors = _line() | {"sigma": bmb.Prior("HalfNormal", sigma=20)}
     effects = {"varying intercept": _effects(1), "varying intercept and slope": _effects(2)}
     return {
@@ -93,7 +95,7 @@ def chosen_model(visits: pd.DataFrame) -> bmb.Model:
     >>> print(chosen_model(load_bounce()).formula.additionals[0])
     sigma ~ 1 + (1 | county)
     """
-    _require_columns(visits)
+    _check_columns(visits)
     spread = {"Intercept": bmb.Prior("Normal", mu=2, sigma=1), "1|county": _shift(0.5)}
     formula = bmb.Formula("bounce_time ~ std_age + (std_age | county)", "sigma ~ 1 + (1 | county)")
     return bmb.Model(formula, visits, priors=_line() | _effects(2) | {"sigma": spread})
@@ -117,8 +119,7 @@ def _shift(scale: float) -> bmb.Prior:
     return bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=scale))
 
 
-def _require_columns(visits: pd.DataFrame) -> None:
+def _check_columns(visits: pd.DataFrame) -> None:
     """Raise an error that names the first missing column."""
     for column in ("bounce_time", "std_age", "county"):
-        if column not in visits.columns:
-            raise ValueError(f"column {column!r} is missing; load the data with load_bounce().")
+        column_of(visits, column)

@@ -1,8 +1,16 @@
-"""The labels of groups: a label is its text."""
+"""The labels of groups, each of which is its text, and columns that may be missing."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+
+def column_of(data: pd.DataFrame, name: str) -> pd.Series:
+    """Give a column, or an error that lists those there are."""
+    if name not in data.columns:
+        columns = ", ".join(repr(str(column)) for column in data.columns)
+        raise ValueError(f"column {name!r} is missing; the data have {columns or 'none'}.")
+    return data[name]
 
 
 def group_labels(values: pd.Series) -> pd.Series:
@@ -35,14 +43,11 @@ def group_labels(values: pd.Series) -> pd.Series:
 
 def group_codes(data: pd.DataFrame, group: str, *, rows: int) -> tuple[NDArray[np.intp], pd.Index]:
     """Give the number of each observation's group, and the labels by number."""
-    if group not in data.columns:
-        columns = ", ".join(repr(str(name)) for name in data.columns)
-        raise ValueError(f"column {group!r} is missing; the data have {columns or 'none'}.")
     if len(data) != rows:
         raise ValueError(
             f"data has {len(data)} rows for {rows} observations; give the rows that were modelled."
         )
-    labels = group_labels(data[group]).cat
+    labels = group_labels(column_of(data, group)).cat
     return labels.codes.to_numpy().astype(np.intp), pd.Index(labels.categories, name=group)
 
 

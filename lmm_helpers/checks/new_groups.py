@@ -9,7 +9,7 @@ import xarray as xr
 from bambi.terms import GroupSpecificTerm
 from numpy.typing import NDArray
 
-from lmm_helpers.checks._groups import group_labels
+from lmm_helpers.checks._groups import column_of, group_labels
 
 
 def predict_new_group(
@@ -166,11 +166,9 @@ def _fitted_groups(model: bmb.Model, group: str) -> pd.Series:
 
 def _codes(data: pd.DataFrame, *, group: str, known: pd.Series) -> tuple[NDArray[np.intp], int]:
     """Give each row the number of its group, by first appearance, and how many there are."""
-    if group not in data.columns:
-        raise ValueError(f"column {group!r} is missing from data; it holds the new labels.")
-    if not len(data):
+    labels = group_labels(column_of(data, group)).astype("str")
+    if labels.empty:
         raise ValueError("data has no row; give one for each prediction.")
-    labels = group_labels(data[group]).astype("str")
     seen = labels[labels.isin(group_labels(known).astype("str"))]
     if len(seen):
         raise ValueError(

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from lmm_helpers.data.standardization import standardize
@@ -187,7 +188,7 @@ def _generators(seed: int) -> list[np.random.Generator]:
     return np.random.default_rng(seed).spawn(2)
 
 
-def _visits(county: pd.Series | pd.Index, age: pd.Series, bounce_time: pd.Series) -> pd.DataFrame:
+def _visits(county: pd.Series | pd.Index, age: pd.Series, bounce_time: ArrayLike) -> pd.DataFrame:
     """Put the columns together, the counties in the order of the book, with ``std_age``."""
     return pd.DataFrame(
         {

@@ -280,7 +280,7 @@ def test_bambi_itself_gives_two_new_groups_the_effects_of_one_old_group(plain):
     [
         (rows(["Surrey", "Kent"]), "'county' holds 'Kent', which the model has seen"),
         (rows(["Surrey", None]), "'county' is missing in row 1"),
-        (rows(["Surrey"]).drop(columns="county"), "column 'county' is missing from data"),
+        (rows(["Surrey"]).drop(columns="county"), "column 'county' is missing; the data have 'x'"),
         (rows([]), "data has no row"),
         (rows(pd.Categorical(["Surrey", "Kent"])), "'Kent', which the model has seen"),
     ],
