@@ -22,16 +22,7 @@ Symbolic = Any  # PyTensor's variables, whose operators are not typed
 
 
 class GroupScores(NamedTuple):
-    """How well a model predicts groups that it has not seen.
-
-    Parameters
-    ----------
-    pointwise
-        What ``arviz.loo_kfold`` returns: each observation scored by itself, as that of a new
-        group. ``arviz.compare`` takes it.
-    joint
-        By group, the log density of all its observations together.
-    """
+    """Scores of unseen groups: of each observation by itself, and of all of a group together."""
 
     pointwise: ELPDData
     joint: pd.Series
@@ -155,8 +146,9 @@ def leave_one_group_out(
     Returns
     -------
     GroupScores
-        ``pointwise`` (``arviz.loo_kfold``, one fold a group) and ``joint``, a Series of log
-        densities indexed by group.
+        ``pointwise``, what ``arviz.loo_kfold`` returns with a fold for each group: each
+        observation scored by itself, as that of a new group; ``arviz.compare`` takes it. And
+        ``joint``, by group the log density of all its observations together.
 
     Raises
     ------

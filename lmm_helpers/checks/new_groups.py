@@ -67,20 +67,14 @@ def predict_new_group(
 
     Examples
     --------
-    >>> import xarray as xr
     >>> from lmm_helpers import candidate_models, load_bounce
-    >>> visits = load_bounce()
-    >>> number = xr.DataArray(np.ones((1, 50)), {"chain": [0], "draw": range(50)})
-    >>> shifts = number.expand_dims(county__factor_dim=list(visits["county"].cat.categories))
-    >>> draws = {"Intercept": 200 * number, "std_age": -3 * number, "sigma": 8 * number}
-    >>> draws |= {"1|county": shifts.transpose(..., "county__factor_dim")}
-    >>> draws |= {"1|county_sigma": 13 * number}
+    >>> model = candidate_models(load_bounce())["varying intercept"]
+    >>> model.build()
+    >>> prior = model.prior_predictive(draws=50, random_seed=1)["prior"].to_dataset()
+    >>> visitors = pd.DataFrame({"std_age": 0, "county": ["Surrey", "Surrey", "Suffolk"]})
     >>> new = predict_new_group(
-    ...     xr.DataTree.from_dict({"posterior": xr.Dataset(draws)}),
-    ...     model=candidate_models(visits)["varying intercept"],
-    ...     data=pd.DataFrame({"std_age": [0, 0, 0], "county": ["Surrey", "Surrey", "Suffolk"]}),
-    ...     group="county",
-    ...     seed=1,
+    ...     xr.DataTree.from_dict({"posterior": prior}),
+    ...     model=model, data=visitors, group="county", seed=1,
     ... )
     >>> surrey, surrey_again, suffolk = new["mu"].squeeze("chain").transpose("__obs__", ...)
     >>> bool((surrey == surrey_again).all()), bool((surrey == suffolk).any())

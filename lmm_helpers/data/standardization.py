@@ -7,15 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class Scale(NamedTuple):
-    """The mean and standard deviation that turned a variable into standard deviations.
-
-    Parameters
-    ----------
-    mean
-        Mean of the variable, in its own unit.
-    sd
-        Standard deviation with divisor n - 1, in the same unit (as R's ``scale`` has it).
-    """
+    """Mean and standard deviation (divisor n - 1, as in R's ``scale``), in the variable's unit."""
 
     mean: float
     sd: float

@@ -19,12 +19,9 @@ def set_up_chapter() -> None:
 
     Notes
     -----
-    PyTensor lets Numba reorder floating-point arithmetic ("fast maths"), and a function compiled
-    just now is reordered otherwise than one from the cache. The last digits differ, and with them,
-    after some steps, the draws. Without fast maths the same seed gives the same draws either way,
-    and sampling is as fast.
-
-    Source: every chapter calls this in its first cell.
+    PyTensor lets Numba reorder arithmetic ("fast maths"), otherwise in a function compiled just now
+    than in one from the cache, and after some steps the draws differ. Without it a seed fixes the
+    draws, and sampling is as fast. Source: every chapter calls this in its first cell.
 
     See Also
     --------
