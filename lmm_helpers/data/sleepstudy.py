@@ -18,7 +18,8 @@ def load_sleepstudy() -> pd.DataFrame:
     Notes
     -----
     The group of Belenky et al. (2003) with three hours in bed a night, its first ten days, under
-    the names and in the order of the R package lme4 (Bates et al., 2015). Source: the appendix, which compares programs on them.
+    the names and in the order of the R package lme4 (Bates et al., 2015).
+    Source: the appendix, which compares programs on them.
 
     See Also
     --------
