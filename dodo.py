@@ -124,10 +124,10 @@ def say_where() -> None:
     print(f"The book is ready: {(render.SITE / 'index.html').absolute().as_uri()}")
 
 
-def result_of(function: Callable[..., bool], *arguments: Any) -> Callable[[Any, Any], bool]:  # noqa: ANN401
+def result_of(function: Callable[..., bool], *arguments: Any) -> Callable[[Any, Any], bool]:
     """A condition as doit calls it."""
 
-    def condition(task: Any, values: Any) -> bool:  # noqa: ANN401
+    def condition(task: Any, values: Any) -> bool:
         return function(*arguments)
 
     return condition
@@ -136,10 +136,10 @@ def result_of(function: Callable[..., bool], *arguments: Any) -> Callable[[Any, 
 class Reporter(ConsoleReporter):  # type: ignore[misc] # doit is untyped
     """Shows what the steps print and why one failed, nothing of doit's own workings."""
 
-    def execute_task(self, task: Any) -> None:  # noqa: ANN401
+    def execute_task(self, task: Any) -> None:
         """The steps speak for themselves."""
 
-    def skip_uptodate(self, task: Any) -> None:  # noqa: ANN401
+    def skip_uptodate(self, task: Any) -> None:
         """What is up to date is not worth a line."""
 
     def _write_failure(self, result: dict[str, Any], write_exception: bool = True) -> None:

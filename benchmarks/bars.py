@@ -29,7 +29,7 @@ def ratio(of: str, above: pd.DataFrame, below: pd.DataFrame, column: str, bar: s
 
 def effective_draws(table: pd.DataFrame) -> list[Ratio]:
     """Compare each of our routes with the best of Bambi's, model by model; ours is the better."""
-    found = []
+    comparisons = []
     for model, part in _done(table).groupby("model", sort=False):
         routes = dict(iter(part.groupby("route", sort=False)))
         rates = part.groupby("route")["ess_per_second"].median()
@@ -41,8 +41,8 @@ def effective_draws(table: pd.DataFrame) -> list[Ratio]:
             name = f"{model}, {route} against {bambi.idxmax()}"
             bar = "at least 4" if route == ours.idxmax() else "none"
             best = routes[str(bambi.idxmax())]
-            found.append(ratio(name, routes[route], best, "ess_per_second", bar))
-    return found
+            comparisons.append(ratio(name, routes[route], best, "ess_per_second", bar))
+    return comparisons
 
 
 def whole_process(table: pd.DataFrame) -> list[Ratio]:

@@ -48,7 +48,7 @@ def effective_draws(table: pd.DataFrame, ratios: list[bars.Ratio]) -> Figure:
     _points(ax, table, "ess_per_second", "model")
     title = "Effective draws per second"
     if ratios:
-        least = min(found.middle for found in ratios)
+        least = min(one.middle for one in ratios)
         title = (
             f"The marginal model gives at least {_times(least)} Bambi's effective draws per second"
         )

@@ -28,8 +28,8 @@ class Problem:
     @property
     def rows(self) -> "pd.DataFrame":
         """The data."""
-        found: pd.DataFrame = getattr(lmm_helpers, self.load)()
-        return found
+        data: pd.DataFrame = getattr(lmm_helpers, self.load)()
+        return data
 
 
 def spread(sigma: float) -> Prior:
@@ -122,12 +122,12 @@ def bambi_model(
     """
     import bambi as bmb
 
-    def prior(found: Any) -> Any:  # noqa: ANN401
-        if isinstance(found, dict):
-            return {key: prior(value) for key, value in found.items()}
-        if not isinstance(found, Prior):
-            return found
-        return bmb.Prior(found.name, **{key: prior(value) for key, value in found.args.items()})
+    def prior(given: Any) -> Any:
+        if isinstance(given, dict):
+            return {key: prior(value) for key, value in given.items()}
+        if not isinstance(given, Prior):
+            return given
+        return bmb.Prior(given.name, **{key: prior(value) for key, value in given.args.items()})
 
     response, predictor, group = columns
     effects = predictor if f"{predictor}|{group}" in priors else "1"

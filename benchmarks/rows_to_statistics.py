@@ -87,11 +87,11 @@ def measure(case: Record) -> Record:
         if case["route"] == MEAN:
             query = "SELECT g, count(*), avg(y) FROM read_parquet(?) GROUP BY g"
             with duckdb.connect() as connection:
-                found = len(connection.execute(query, [str(file)]).fetchall())
+                groups = len(connection.execute(query, [str(file)]).fetchall())
         else:
-            found = len(group_statistics(file, *ROWS, progress=False))
-    if found != case["groups"]:
-        raise RuntimeError(f"{found} groups where there are {case['groups']}")
+            groups = len(group_statistics(file, *ROWS, progress=False))
+    if groups != case["groups"]:
+        raise RuntimeError(f"{groups} groups where there are {case['groups']}")
     return {"measured": [{"seconds": clock.seconds, "cpu_seconds": clock.cpu_seconds}]}
 
 

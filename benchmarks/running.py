@@ -67,7 +67,7 @@ class Bench:
         libraries: tuple[str, ...] = (),
         file: Callable[[], Path] | None = None,
         cold: bool = False,
-        **case: Any,  # noqa: ANN401
+        **case: Any,
     ) -> Record:
         """Run a case, or take what is kept of it.
 
@@ -87,7 +87,7 @@ class Bench:
         self.records.append(record)
         return record
 
-    def note(self, status: str, **case: Any) -> None:  # noqa: ANN401
+    def note(self, status: str, **case: Any) -> None:
         """Put down why a case was not run."""
         self.records.append({"case": {"repetition": 1, **case}, "status": status})
 
@@ -137,11 +137,11 @@ class Bench:
         """Give the rows of the table that a record makes."""
         case = record["case"]
         done = record["status"] == "done"
-        found = "; ".join(f"{k} {v}" for k, v in sorted(record.get("versions", {}).items()))
+        versions = "; ".join(f"{k} {v}" for k, v in sorted(record.get("versions", {}).items()))
         whole = {"seconds": record["seconds"], "cpu_seconds": record["cpu_seconds"]} if done else {}
         for measured in record.get("measured") or [whole]:
             row = {key: case.get(key) for key in COLUMNS} | measured
-            row |= {"question": self.question, "versions": found, "status": record["status"]}
+            row |= {"question": self.question, "versions": versions, "status": record["status"]}
             row["peak_mb"] = row["peak_mb"] or record["peak_mb"] if done else None
             if row["ess_min"] and row["seconds"]:
                 row["ess_per_second"] = row["ess_min"] / row["seconds"]
@@ -163,10 +163,10 @@ def answer(measure: Callable[[Record], Record]) -> None:
     asked, answered = map(Path, sys.argv[1:3])
     case = json.loads(asked.read_text(encoding="utf-8"))
     try:
-        found = measure(case)
+        record = measure(case)
     except MemoryError:  # asked for more at once than there is
-        found = {"status": f"over {case['limit_gb']:g} GB"}
-    write(answered, json.dumps(found))
+        record = {"status": f"over {case['limit_gb']:g} GB"}
+    write(answered, json.dumps(record))
 
 
 class Clock:
@@ -206,9 +206,9 @@ def use_two_cores() -> None:
 
 def _watched(command: list[str], limit: float, limit_gb: float, cache: Path) -> Record:
     """Run a command, and end it with its children when it takes too long or too much memory."""
-    found: Record = {"status": "done", "seconds": 0.0, "cpu_seconds": 0.0, "peak_mb": 0.0}
+    outcome: Record = {"status": "done", "seconds": 0.0, "cpu_seconds": 0.0, "peak_mb": 0.0}
     if not shutil.which(command[0]):
-        return found | {"status": "not installed", "said": ""}
+        return outcome | {"status": "not installed", "said": ""}
     environment = os.environ | {"PYTENSOR_FLAGS": f"base_compiledir={cache}"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryFile("w+", errors="replace") as said:
@@ -227,12 +227,12 @@ def _watched(command: list[str], limit: float, limit_gb: float, cache: Path) -> 
             pause = 0.01
             while not ended.wait(pause):
                 passed = time.perf_counter() - start
-                found["peak_mb"] = max(found["peak_mb"], _memory(process.pid) / 1e6)
+                outcome["peak_mb"] = max(outcome["peak_mb"], _memory(process.pid) / 1e6)
                 if passed > limit:
-                    found["status"] = f"over {limit:g} s"
-                elif found["peak_mb"] > limit_gb * 1e3:
-                    found["status"] = f"over {limit_gb:g} GB"
-                if found["status"] != "done":
+                    outcome["status"] = f"over {limit:g} s"
+                elif outcome["peak_mb"] > limit_gb * 1e3:
+                    outcome["status"] = f"over {limit_gb:g} GB"
+                if outcome["status"] != "done":
                     _end(process.pid)
                 pause = min(0.2, 0.01 + passed / 50)
 
@@ -240,17 +240,17 @@ def _watched(command: list[str], limit: float, limit_gb: float, cache: Path) -> 
         watcher.start()
         try:
             _, status, usage = os.wait4(process.pid, 0)
-            found["seconds"] = time.perf_counter() - start
+            outcome["seconds"] = time.perf_counter() - start
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:
             ended.set()
             watcher.join()
             _end(process.pid)
-        found["cpu_seconds"] = usage.ru_utime + usage.ru_stime
-        if process.returncode and found["status"] == "done":
-            found["status"] = "failed"
+        outcome["cpu_seconds"] = usage.ru_utime + usage.ru_stime
+        if process.returncode and outcome["status"] == "done":
+            outcome["status"] = "failed"
         said.seek(0)
-        return found | {"said": said.read()[-3000:]}
+        return outcome | {"said": said.read()[-3000:]}
 
 
 def _memory(pid: int) -> float:

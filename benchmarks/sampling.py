@@ -19,29 +19,31 @@ MOST_GROUPS = 1000
 """Of how many groups at most the effective sample size is looked at."""
 
 
+class _RefusedError(Exception):
+    """The collapsed route, which judges itself, does not trust its own weights."""
+
+
 def fitted(
     case: Record, source: pd.DataFrame | Path, columns: Columns, priors: dict[str, Any]
 ) -> Record:
     """Fit along the route of a case, once a seed while that is quick; count effective draws."""
     route = _collapsed if case["route"] == "collapsed" else _sampled
     memory: Record = {}
-    found = []
+    judged = []
     try:
         for times, fit, limit in route(case, source, columns, priors):
             if not memory and not case["route"].endswith("PyMC"):
                 memory = {"peak_mb": peak_mb()}
-            found.append((times, _judged(fit, columns[2]), limit))
+            judged.append((times, _judged(fit, columns[2]), limit))
             del fit
             if times["seconds"] > case["long"]:
                 break
-    except RuntimeError as error:  # the collapsed route judges itself
-        if "k-hat" not in str(error):
-            raise
+    except _RefusedError:
         return {"status": "refused"}
     return {
         "measured": [
             {"repetition": seed, **times, **memory, "ess_min": min(smallest_ess(draws), limit)}
-            for seed, (times, draws, limit) in zip(case["seeds"], found, strict=False)
+            for seed, (times, draws, limit) in zip(case["seeds"], judged, strict=False)
         ]
     }
 
@@ -54,14 +56,17 @@ def _collapsed(
         statistics = group_statistics(source, *columns, progress=False)
     for seed in case["seeds"]:
         with timed() as clock:
-            found = collapsed_posterior(
-                statistics, priors=priors, seed=seed, chains=case["chains"], draws=case["draws"]
-            )
+            try:
+                posterior = collapsed_posterior(
+                    statistics, priors=priors, seed=seed, chains=case["chains"], draws=case["draws"]
+                )
+            except RuntimeError as error:
+                raise _RefusedError from error
         # chosen by weight and then shuffled: that draws repeat shows in the weights alone
         proposals = max(4000, 4 * case["chains"] * case["draws"])
         times = {"read_seconds": read.seconds, "compile_seconds": 0.0, **vars(clock)}
-        yield times, found, found.efficiency * proposals
-        del found
+        yield times, posterior, posterior.efficiency * proposals
+        del posterior
 
 
 def _sampled(
@@ -105,7 +110,7 @@ def _sampled(
         del fit
 
 
-def _nutpie(model: "pm.Model", settings: Record) -> Any:  # noqa: ANN401
+def _nutpie(model: "pm.Model", settings: Record) -> Any:
     """Compile a model for nutpie; give what draws from it."""
     import nutpie
 
@@ -128,7 +133,7 @@ def _nutpie(model: "pm.Model", settings: Record) -> Any:  # noqa: ANN401
     return draw
 
 
-def _pymc(model: "pm.Model", settings: Record) -> Any:  # noqa: ANN401
+def _pymc(model: "pm.Model", settings: Record) -> Any:
     """Give what draws from a model by PyMC, which compiles each time and says how long it drew."""
     import os
 
@@ -169,7 +174,7 @@ def _categorical(file: Path, group: str) -> pd.DataFrame:
     return rows.assign(**{group: rows[group].astype("category")})
 
 
-def _judged(fit: Any, group: str) -> "xr.Dataset":  # noqa: ANN401
+def _judged(fit: Any, group: str) -> "xr.Dataset":
     """Keep the draws whose effective number counts: line, spreads and the first group effects."""
     tree = fit if hasattr(fit, "children") else fit.to_datatree()
     posterior: xr.Dataset = tree["posterior"].to_dataset()

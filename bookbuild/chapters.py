@@ -41,7 +41,7 @@ def pages() -> list[str]:
     return names
 
 
-def _entries(node: Any) -> Iterator[str]:  # noqa: ANN401 - YAML is of any type
+def _entries(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         for key in ("root", "file"):
             if key in node:
@@ -124,7 +124,7 @@ def read_notebook(path: Path) -> Notebook:
     return notebook
 
 
-def text(lines: Any) -> str:  # noqa: ANN401 - a JSON value
+def text(lines: Any) -> str:
     """A string, or the list of lines in which nbformat may store one."""
     return "".join(lines) if isinstance(lines, list) else str(lines)
 

@@ -106,7 +106,7 @@ def _differences(was: Description, now: Description) -> Iterator[str]:
                     yield f"panel {number} ({panel['title'] or 'no title'}): {change}"
 
 
-def _changed(field: str, was: Any, now: Any) -> Iterator[str]:  # noqa: ANN401 - JSON values
+def _changed(field: str, was: Any, now: Any) -> Iterator[str]:
     if field in {"title", "suptitle"}:
         same = NUMBER.sub("#", was or "") == NUMBER.sub("#", now or "")
     elif field in {"xlim", "ylim"} and was and now:

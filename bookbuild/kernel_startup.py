@@ -36,7 +36,7 @@ def _rounded(number: float) -> float:
     return float(f"{float(number):.6g}") + 0.0
 
 
-def _kinds(axes: Any) -> dict[str, int]:  # noqa: ANN401
+def _kinds(axes: Any) -> dict[str, int]:
     """How many artists of each class the axes hold; those within a container count as one."""
     held = {id(child) for container in axes.containers for child in container.get_children()}
     drawn = [*axes.lines, *axes.collections, *axes.patches, *axes.images, *axes.texts]
@@ -44,11 +44,11 @@ def _kinds(axes: Any) -> dict[str, int]:  # noqa: ANN401
     return dict(sorted(Counter(type(a).__name__ for a in [*free, *axes.containers]).items()))
 
 
-def _entries(legend: Any) -> list[str]:  # noqa: ANN401
+def _entries(legend: Any) -> list[str]:
     return [text.get_text() for text in [legend.get_title(), *legend.get_texts()]]
 
 
-def _panel(axes: Any) -> dict[str, Any]:  # noqa: ANN401
+def _panel(axes: Any) -> dict[str, Any]:
     """What one panel of a figure shows."""
     legend = axes.get_legend()
     titles = (axes.get_title(loc=loc) for loc in ("left", "center", "right"))
@@ -65,7 +65,7 @@ def _panel(axes: Any) -> dict[str, Any]:  # noqa: ANN401
     }
 
 
-def _description(figure: Any) -> dict[str, Any]:  # noqa: ANN401
+def _description(figure: Any) -> dict[str, Any]:
     """What a figure shows, without its pixels."""
     return {
         "size": [_rounded(inches) for inches in figure.get_size_inches()],
@@ -81,7 +81,7 @@ def _describe_figures() -> None:
     tools: Any = pylabtools
     plain, fine = tools.print_figure, tools.retina_figure
 
-    def described(figure: Any, fmt: str = "png", base64: bool = False, **style: Any) -> Any:  # noqa: ANN401
+    def described(figure: Any, fmt: str = "png", base64: bool = False, **style: Any) -> Any:
         if fmt != "png" or not base64:
             return plain(figure, fmt=fmt, base64=base64, **style)
         drawn = fine(figure, base64=True, **style)
@@ -90,7 +90,7 @@ def _describe_figures() -> None:
         png, metadata = drawn
         return png, {**metadata, "figure": _description(figure)}
 
-    def described_fine(figure: Any, base64: bool = False, **style: Any) -> Any:  # noqa: ANN401
+    def described_fine(figure: Any, base64: bool = False, **style: Any) -> Any:
         return described(figure, base64=base64, **style)
 
     tools.print_figure, tools.retina_figure = described, described_fine
@@ -101,7 +101,7 @@ def _time_verdicts() -> None:
     formatter: Any = HTMLFormatter
     plain = formatter.__call__
 
-    def timed(self: Any, shown: Any) -> Any:  # noqa: ANN401
+    def timed(self: Any, shown: Any) -> Any:
         html = plain(self, shown)
         sampling = getattr(shown, "attrs", {})
         if html is None or not isinstance(sampling, dict) or "sampling_seconds" not in sampling:

@@ -21,7 +21,7 @@ class CitationLinks(SphinxPostTransform):
 
     default_priority = 300
 
-    def run(self, **_: Any) -> None:  # noqa: ANN401
+    def run(self, **_: Any) -> None:
         """Resolve every citation of the page."""
         for link in self.document.findall(nodes.reference):
             scheme, _colon, key = link.get("refuri", "").partition(":")

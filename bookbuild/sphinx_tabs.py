@@ -26,7 +26,7 @@ class Tabs(SphinxTransform):
 
     default_priority = 400
 
-    def apply(self, **_: Any) -> None:  # noqa: ANN401
+    def apply(self, **_: Any) -> None:
         """Rebuild every section that holds a marker."""
         for parent in {id(m.parent): m.parent for m in self.document.findall(_is_marker)}.values():
             parent.children = _with_tabs(list(parent.children))

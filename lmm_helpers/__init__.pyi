@@ -1,53 +1,41 @@
 """What the chapters of the book import: data with a published truth, checks, and a few pictures."""
 
-from .checks.convergence import check_convergence
-from .checks.cross_validation import GroupScores, elpd_by_group, leave_one_group_out
+from .agreement import agreement
+from .checks.convergence import check_convergence, judge_convergence
+from .checks.cross_validation import elpd_by_group, leave_one_group_out
 from .checks.new_groups import predict_new_group
 from .checks.plausibility import plausibility
 from .checks.predictive import predictive_by_group
-from .data.article import ARTICLE_SEED, article_truth, replay_article
-from .data.bounce import (
-    BOOK_SEED,
-    COUNTY_SIZES,
-    POPULATION_TRUTH,
-    check_bounce,
-    county_truth,
-    load_bounce,
-    simulate_bounce,
-)
+from .data.article import article_truth, replay_article
+from .data.bounce import POPULATION_TRUTH, county_truth, load_bounce, simulate_bounce
 from .data.sleepstudy import load_sleepstudy
-from .data.standardization import Scale, standardize
+from .data.standardization import standardize
 from .figures.flipbook import flipbook
 from .figures.model_graph import plot_model_graph
-from .figures.palette import COUNTY_COLOURS, POOLED_COLOUR, set_up_chapter
-from .group_lines import GroupLines, group_lines
+from .figures.palette import COUNTY_COLOURS, set_up_chapter
+from .figures.panels import name_panels
+from .group_lines import group_lines
 from .models import candidate_models, chosen_model
-from .slope_posterior import SlopePosterior, slope_posterior
+from .slope_posterior import slope_posterior
 from .tables import table_markup
 
 __all__ = [
-    "ARTICLE_SEED",
-    "BOOK_SEED",
     "COUNTY_COLOURS",
-    "COUNTY_SIZES",
-    "POOLED_COLOUR",
     "POPULATION_TRUTH",
-    "GroupLines",
-    "GroupScores",
-    "Scale",
-    "SlopePosterior",
+    "agreement",
     "article_truth",
     "candidate_models",
-    "check_bounce",
     "check_convergence",
     "chosen_model",
     "county_truth",
     "elpd_by_group",
     "flipbook",
     "group_lines",
+    "judge_convergence",
     "leave_one_group_out",
     "load_bounce",
     "load_sleepstudy",
+    "name_panels",
     "plausibility",
     "plot_model_graph",
     "predict_new_group",

@@ -72,6 +72,10 @@ def group_lines(
     Only two-by-two matrices are inverted, however many visits there are. Source: chapter 7; the
     algebra is that of Lindley and Smith (1972).
 
+    See Also
+    --------
+    slope_posterior : The same algebra, summed over the spreads.
+
     Examples
     --------
     >>> from lmm_helpers import load_bounce

@@ -5,6 +5,8 @@ from types import MappingProxyType
 import bambi as bmb
 import pandas as pd
 
+from lmm_helpers.checks._groups import column_of
+
 FORMULAS = MappingProxyType(
     {
         "linear regression": "bounce_time ~ std_age",
@@ -36,7 +38,13 @@ def candidate_models(visits: pd.DataFrame) -> dict[str, bmb.Model]:
 
     Notes
     -----
-    Source: chapter 3, which writes them out in full; a test holds the two spellings equal.
+    The prior of ``Intercept`` is that of the time at the mean of the predictors: Bambi centres
+    them. Source: chapter 3, which writes them out in full; a test holds the two spellings equal.
+
+    See Also
+    --------
+    chosen_model : The model that evaluation chose.
+    plot_model_graph : A picture of such a model.
 
     Examples
     --------
@@ -44,22 +52,12 @@ def candidate_models(visits: pd.DataFrame) -> dict[str, bmb.Model]:
     >>> list(candidate_models(load_bounce()))
     ['linear regression', 'varying intercept', 'varying intercept and slope']
     """
-    _require_columns(visits)
-    line = {
-        "Intercept": bmb.Prior("Normal", mu=200, sigma=50),
-        "std_age": bmb.Prior("Normal", mu=0, sigma=10),
-        "sigma": bmb.Prior("HalfNormal", sigma=20),
-    }
-    intercepts = {
-        "1|county": bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=15)),
-    }
-    slopes = {
-        "std_age|county": bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=5)),
-    }
-    priors = (line, line | intercepts, line | intercepts | slopes)
+    _check_columns(visits)
+    priors = _line() | {"sigma": bmb.Prior("HalfNormal", sigma=20)}
+    effects = {"varying intercept": _effects(1), "varying intercept and slope": _effects(2)}
     return {
-        name: bmb.Model(formula, visits, priors=model_priors)
-        for (name, formula), model_priors in zip(FORMULAS.items(), priors, strict=True)
+        name: bmb.Model(formula, visits, priors=priors | effects.get(name, {}))
+        for name, formula in FORMULAS.items()
     }
 
 
@@ -69,8 +67,7 @@ def chosen_model(visits: pd.DataFrame) -> bmb.Model:
     Parameters
     ----------
     visits
-        As `load_bounce` returns it: ``bounce_time`` in seconds, ``std_age`` in standard
-        deviations, ``county``.
+        As for `candidate_models`.
 
     Returns
     -------
@@ -85,7 +82,12 @@ def chosen_model(visits: pd.DataFrame) -> bmb.Model:
 
     Notes
     -----
-    Source: chapter 5, which writes it out in full; a test holds the two spellings equal.
+    The prior of ``Intercept`` is that of the time at the mean of the predictors: Bambi centres
+    them. Source: chapter 5, which writes it out in full; a test holds the two spellings equal.
+
+    See Also
+    --------
+    candidate_models : The three simpler ones.
 
     Examples
     --------
@@ -93,23 +95,31 @@ def chosen_model(visits: pd.DataFrame) -> bmb.Model:
     >>> print(chosen_model(load_bounce()).formula.additionals[0])
     sigma ~ 1 + (1 | county)
     """
-    _require_columns(visits)
-    priors = {
+    _check_columns(visits)
+    spread = {"Intercept": bmb.Prior("Normal", mu=2, sigma=1), "1|county": _shift(0.5)}
+    formula = bmb.Formula("bounce_time ~ std_age + (std_age | county)", "sigma ~ 1 + (1 | county)")
+    return bmb.Model(formula, visits, priors=_line() | _effects(2) | {"sigma": spread})
+
+
+def _line() -> dict[str, bmb.Prior]:
+    """Give the priors of the population's line, in seconds."""
+    return {
         "Intercept": bmb.Prior("Normal", mu=200, sigma=50),
         "std_age": bmb.Prior("Normal", mu=0, sigma=10),
-        "1|county": bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=15)),
-        "std_age|county": bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=5)),
-        "sigma": {
-            "Intercept": bmb.Prior("Normal", mu=2, sigma=1),
-            "1|county": bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=0.5)),
-        },
     }
-    formula = bmb.Formula("bounce_time ~ std_age + (std_age | county)", "sigma ~ 1 + (1 | county)")
-    return bmb.Model(formula, visits, priors=priors)
 
 
-def _require_columns(visits: pd.DataFrame) -> None:
+def _effects(count: int) -> dict[str, bmb.Prior]:
+    """Give the priors of the counties' intercepts and, if there are two, of their slopes."""
+    return dict([("1|county", _shift(15)), ("std_age|county", _shift(5))][:count])
+
+
+def _shift(scale: float) -> bmb.Prior:
+    """Give the prior of county effects whose standard deviation has a half-normal prior."""
+    return bmb.Prior("Normal", mu=0, sigma=bmb.Prior("HalfNormal", sigma=scale))
+
+
+def _check_columns(visits: pd.DataFrame) -> None:
     """Raise an error that names the first missing column."""
     for column in ("bounce_time", "std_age", "county"):
-        if column not in visits.columns:
-            raise ValueError(f"column {column!r} is missing; load the data with load_bounce().")
+        column_of(visits, column)

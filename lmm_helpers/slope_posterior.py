@@ -76,6 +76,10 @@ def slope_posterior(
     the precision ``1 / sigma**2``: two independent regressions that share a slope. Source: Gelman
     and Hill (2007), chapter 12, for the two sources of information; chapter 8 of this book.
 
+    See Also
+    --------
+    group_lines : The same algebra, with slopes that vary, for given spreads.
+
     Examples
     --------
     >>> from lmm_helpers import load_bounce

@@ -1,6 +1,7 @@
 """A table as it is pasted into a paper, a README or a page."""
 
 import re
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -33,7 +34,12 @@ def table_markup(table: pd.DataFrame, *, markup: str) -> str:
     Notes
     -----
     pandas escapes HTML and LaTeX itself, but not Markdown, where a ``|`` as in ``1|county_sigma``
-    would begin a new column. Source: chapter 5.
+    would begin a new column; a ``|`` in LaTeX is a dash in the standard fonts, and a line break
+    ends the row. Line breaks become spaces in both. Source: chapter 5.
+
+    See Also
+    --------
+    pandas.DataFrame.to_latex, pandas.DataFrame.to_html : Which this builds on.
 
     Examples
     --------
@@ -51,12 +57,24 @@ def table_markup(table: pd.DataFrame, *, markup: str) -> str:
         return str(table.to_html(border=0))
     if markup == "latex":
         columns = "".join("r" if number else "l" for number in numeric)
-        return str(table.to_latex(escape=True, column_format=f"l{columns}"))
-    escaped = table.rename(index=_escaped, columns=_escaped).rename_axis(None).map(_escaped)
+        latex = _on_text(table, _one_line).to_latex(escape=True, column_format=f"l{columns}")
+        return str(latex).replace("|", r"\textbar{}")
+    escaped = _on_text(table, lambda text: _MARKDOWN.sub(r"\\\1", _one_line(text)))
     sides = ["left", *("right" if number else "left" for number in numeric)]
-    return str(escaped.to_markdown(colalign=sides, disable_numparse=True))
+    return str(escaped.rename_axis(None).to_markdown(colalign=sides, disable_numparse=True))
 
 
-def _escaped(value: object) -> object:
-    """Keep Markdown from reading text as markup."""
-    return _MARKDOWN.sub(r"\\\1", value) if isinstance(value, str) else value
+def _on_text(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    """Change every text of a table, names included."""
+
+    def changed(value: object) -> object:
+        return change(value) if isinstance(value, str) else value
+
+    named = table.rename(index=changed, columns=changed).map(changed)
+    named.index.name, named.columns.name = map(changed, (table.index.name, table.columns.name))
+    return named
+
+
+def _one_line(text: str) -> str:
+    """Put a space for each line break."""
+    return " ".join(text.splitlines())

@@ -48,7 +48,7 @@ class CollapsedPosterior:
     efficiency: float
     data: GroupData
 
-    def to_datatree(self) -> Any:  # noqa: ANN401
+    def to_datatree(self) -> Any:
         """Give the draws as Bambi gives a fit, for ArviZ and for `check_convergence`.
 
         Nothing moves here from draw to draw, so ``diverging`` is always false, and ``energy`` is
@@ -77,7 +77,7 @@ class CollapsedPosterior:
 
 
 def collapsed_posterior(
-    statistics: Any,  # noqa: ANN401
+    statistics: Any,
     *,
     priors: Mapping[str, Any],
     seed: int,
@@ -283,7 +283,7 @@ class _Target:
         return np.array(points + [0.0] * (self.eta is not None))
 
 
-def _log_density(prior: Any) -> Density:  # noqa: ANN401
+def _log_density(prior: Any) -> Density:
     """Give the log density of a prior of a positive number, up to a constant."""
     args = {name: float(value) for name, value in prior.args.items()}
     match prior.name, sorted(args):

@@ -46,7 +46,7 @@ class Prior:
     Prior("Normal", mu=0, sigma=10)
     """
 
-    def __init__(self, name: str, **args: Any) -> None:  # noqa: ANN401
+    def __init__(self, name: str, **args: Any) -> None:
         self.name = name
         self.args = args
 
@@ -105,7 +105,7 @@ class GroupData:
 
 
 def group_data(
-    statistics: Any,  # noqa: ANN401
+    statistics: Any,
 ) -> GroupData:
     """Read the statistics of groups.
 
@@ -312,7 +312,7 @@ def read_priors(data: GroupData, priors: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _spread(key: str, prior: Any) -> Any:  # noqa: ANN401
+def _spread(key: str, prior: Any) -> Any:
     """Return the prior of the standard deviation of normal group effects around zero."""
     spread = _argument(prior, "Normal", "sigma", key)
     if float(prior.args.get("mu", 0)) != 0 or not hasattr(spread, "args"):
@@ -322,7 +322,7 @@ def _spread(key: str, prior: Any) -> Any:  # noqa: ANN401
     return spread
 
 
-def _argument(prior: Any, name: str, argument: str, key: str) -> Any:  # noqa: ANN401
+def _argument(prior: Any, name: str, argument: str, key: str) -> Any:
     """Return an argument of a prior that must be of a given distribution."""
     if getattr(prior, "name", None) != name or argument not in prior.args:
         raise ValueError(f"the prior of {key!r} is {name} with {argument}=…; got {prior!r}.")

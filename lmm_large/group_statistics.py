@@ -27,13 +27,13 @@ Missing = Literal["error", "drop"]
 
 
 def group_statistics(
-    source: Any,  # noqa: ANN401
+    source: Any,
     response: str,
     predictor: str,
     group: str,
     *,
     missing: Missing = "error",
-    client: Any = None,  # noqa: ANN401
+    client: Any = None,
     memory_limit: str = "1GB",
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -232,9 +232,9 @@ def _of_frame(rows: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _of_dask(
-    rows: Any,  # noqa: ANN401
+    rows: Any,
     names: tuple[str, ...],
-    client: Any,  # noqa: ANN401
+    client: Any,
     progress: bool,
 ) -> pd.DataFrame:
     """Let Dask gather the statistics of every partition, and merge them like a tree."""
@@ -260,7 +260,7 @@ def _of_dask(
 
 
 def _by_duckdb(
-    source: Any,  # noqa: ANN401
+    source: Any,
     names: tuple[str, ...],
     library: str,
     memory_limit: str,
@@ -295,7 +295,7 @@ def _by_duckdb(
 
 def _of_source(
     connection: "duckdb.DuckDBPyConnection",
-    source: Any,  # noqa: ANN401
+    source: Any,
     names: tuple[str, ...],
     library: str,
 ) -> pd.DataFrame:

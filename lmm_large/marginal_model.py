@@ -199,7 +199,7 @@ def draw_group_effects(
     return completed
 
 
-def _variable(name: str, prior: Any) -> Any:  # noqa: ANN401
+def _variable(name: str, prior: Any) -> Any:
     """Add a variable with its prior to the open model, or give zero if it has none."""
     if prior is None:
         return pt.zeros(())

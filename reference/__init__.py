@@ -41,14 +41,14 @@ def reference_fit(models: str, fit: str) -> pd.DataFrame:
 
     Examples
     --------
-    >>> found = reference_fit("bounce_lme4", "varying_intercept")
-    >>> found.loc[["std_age", "1|county_sigma"], "estimate"].round(1).to_list()
+    >>> lme4 = reference_fit("bounce_lme4", "varying_intercept")
+    >>> lme4.loc[["std_age", "1|county_sigma"], "estimate"].round(1).to_list()
     [-3.1, 12.2]
     """
     results = _results(models)
-    found = _pick(results["fits"], fit, f"fit of {models}")
-    table = _brms_table(found) if "parameters" in found else _lme4_table(found)
-    table.attrs = {key: value for key, value in found.items() if key != "parameters"}
+    record = _pick(results["fits"], fit, f"fit of {models}")
+    table = _brms_table(record) if "parameters" in record else _lme4_table(record)
+    table.attrs = {key: value for key, value in record.items() if key != "parameters"}
     table.attrs["provenance"] = results["provenance"]
     return table
 
@@ -131,30 +131,30 @@ def _results(models: str) -> dict[str, Any]:
     return results
 
 
-def _pick(choices: dict[str, Any], name: str, kind: str) -> Any:  # noqa: ANN401
+def _pick(choices: dict[str, Any], name: str, kind: str) -> Any:
     """Give one of several, or an error that lists them."""
     if name not in choices:
         raise ValueError(f"{name!r} is no {kind}; there are {sorted(choices)}.")
     return choices[name]
 
 
-def _brms_table(found: dict[str, Any]) -> pd.DataFrame:
+def _brms_table(record: dict[str, Any]) -> pd.DataFrame:
     """Put the parameters of a brms fit under Bambi's names."""
-    rows = {bambi_name(name): values for name, values in found["parameters"].items()}
+    rows = {bambi_name(name): values for name, values in record["parameters"].items()}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _lme4_table(found: dict[str, Any]) -> pd.DataFrame:
+def _lme4_table(record: dict[str, Any]) -> pd.DataFrame:
     """Put the estimates of an lme4 fit under Bambi's names."""
     rows = {
-        _lme4_term(name, "Intercept"): (estimate, found["fixed_se"][name])
-        for name, estimate in found["fixed"].items()
+        _lme4_term(name, "Intercept"): (estimate, record["fixed_se"][name])
+        for name, estimate in record["fixed"].items()
     }
-    group = found.get("group")
-    for name, spread in found.get("group_sds", {}).items():
+    group = record.get("group")
+    for name, spread in record.get("group_sds", {}).items():
         rows[f"{_lme4_term(name, '1')}|{group}_sigma"] = (spread, np.nan)
-    rows["sigma"] = (found["sigma"], np.nan)
-    for name, effects in found.get("group_effects", {}).items():
+    rows["sigma"] = (record["sigma"], np.nan)
+    for name, effects in record.get("group_effects", {}).items():
         for level, effect in effects.items():
             rows[f"{_lme4_term(name, '1')}|{group}[{level}]"] = (effect, np.nan)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "se"])

@@ -11,34 +11,25 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 from arviz_stats.utils import ELPDData
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from lmm_helpers.checks.convergence import check_convergence
-from lmm_helpers.checks.predictive import group_codes
+from lmm_helpers.checks._groups import group_codes
+from lmm_helpers.checks.convergence import judge_convergence
 
 Rows = NDArray[np.intp]
 Symbolic = Any  # PyTensor's variables, whose operators are not typed
 
 
 class GroupScores(NamedTuple):
-    """How well a model predicts groups that it has not seen.
-
-    Parameters
-    ----------
-    pointwise
-        What ``arviz.loo_kfold`` returns: each observation scored by itself, as that of a new
-        group. ``arviz.compare`` takes it.
-    joint
-        By group, the log density of all its observations together.
-    """
+    """Scores of unseen groups: of each observation by itself, and of all of a group together."""
 
     pointwise: ELPDData
     joint: pd.Series
 
 
 def elpd_by_group(
-    loo: ELPDData, *, groups: ArrayLike, reference: ELPDData | None = None
+    loo: ELPDData, *, data: pd.DataFrame, group: str, reference: ELPDData | None = None
 ) -> pd.DataFrame:
     """Add up what cross-validation says of each observation, group by group.
 
@@ -46,8 +37,10 @@ def elpd_by_group(
     ----------
     loo
         What ``arviz.loo(…, pointwise=True)`` or ``arviz.loo_kfold(…, pointwise=True)`` returns.
-    groups
-        The group of each observation, in the order of the data.
+    data
+        The rows that were modelled, in their order.
+    group
+        Column of `data`: the group of each row. Its text is its label.
     reference
         The same for another model of the same data. The result is then the difference, `loo`
         minus `reference`.
@@ -62,19 +55,26 @@ def elpd_by_group(
     Raises
     ------
     ValueError
-        If there are no pointwise values, if `groups` has another length or a missing label, or
-        if `reference` has another number of observations.
+        If there are no pointwise values or one is NaN, if `data` or `reference` has another
+        number of observations, or if the column `group` is missing, has missing labels or mixes
+        types.
 
     Notes
     -----
     Source: chapter 5; Vehtari, Gelman and Gabry (2017), equation 23, applied to each group.
+
+    See Also
+    --------
+    leave_one_group_out : Scores of groups that the fit has not seen.
+    predictive_by_group : What a fitted model predicts of each group.
 
     Examples
     --------
     >>> import xarray as xr
     >>> from types import SimpleNamespace
     >>> loo = SimpleNamespace(elpd_i=xr.DataArray([-3.0, -1.0, -2.0], dims="visit"))
-    >>> table = elpd_by_group(loo, groups=["Kent", "Kent", "Devon"])
+    >>> visits = pd.DataFrame({"county": ["Kent", "Kent", "Devon"]})
+    >>> table = elpd_by_group(loo, data=visits, group="county")
     >>> table["elpd"].to_dict(), table["se"].round(3).to_dict()
     ({'Devon': -2.0, 'Kent': -4.0}, {'Devon': nan, 'Kent': 2.0})
     """
@@ -87,7 +87,12 @@ def elpd_by_group(
                 "compare models of the same data."
             )
         terms = terms - others
-    codes, labels = group_codes(groups, rows=terms.size)
+    if np.isnan(terms).any():
+        row = int(np.flatnonzero(np.isnan(terms))[0])
+        raise ValueError(
+            f"the elpd of observation {row} is NaN; look for it in the log likelihood of that row."
+        )
+    codes, labels = group_codes(data, group, rows=terms.size)
     by_group = pd.Series(terms).groupby(codes)
     count = by_group.size()
     return pd.DataFrame(
@@ -108,10 +113,11 @@ def _pointwise(loo: ELPDData, name: str) -> NDArray[np.float64]:
 
 
 def leave_one_group_out(
-    model: bmb.Model,
     fit: xr.DataTree,
     *,
-    groups: ArrayLike,
+    model: bmb.Model,
+    data: pd.DataFrame,
+    group: str,
     seed: int,
     draws: int = 1000,
     tune: int = 1000,
@@ -121,13 +127,15 @@ def leave_one_group_out(
 
     Parameters
     ----------
-    model
-        A Gaussian Bambi model whose group-level terms are all grouped by `groups`, or that has
-        none. The standard deviation may have a formula of its own, with intercepts only.
     fit
-        A fit of this model to all the data, with the group ``log_likelihood``.
-    groups
-        The group of each observation, in the order of the data.
+        A fit of `model` to all the data, with the group ``log_likelihood``.
+    model
+        A Gaussian Bambi model whose group-level terms are all grouped by `group`, or that has
+        none. The standard deviation may have a formula of its own, with intercepts only.
+    data
+        The rows that were modelled, in their order.
+    group
+        Column of `data`: the group of each row. Its text is its label.
     seed
         Seed of all refits.
     draws, tune
@@ -138,17 +146,19 @@ def leave_one_group_out(
     Returns
     -------
     GroupScores
-        ``pointwise`` (``arviz.loo_kfold``, one fold a group) and ``joint``, a Series of log
-        densities indexed by group.
+        ``pointwise``, what ``arviz.loo_kfold`` returns with a fold for each group: each
+        observation scored by itself, as that of a new group; ``arviz.compare`` takes it. And
+        ``joint``, by group the log density of all its observations together.
 
     Raises
     ------
     ValueError
         If the model is not Gaussian; if a group-level term has another grouping, several
         columns or is centred; if the formula of ``sigma`` has a predictor; if `fit` has no
-        ``log_likelihood``; if `groups` has another length or a missing label.
+        ``log_likelihood``; if `data` has another number of rows; or if the column `group` is
+        missing, has missing labels or mixes types.
     RuntimeError
-        If a refit does not pass `check_convergence`.
+        If a refit does not pass `check_convergence`. The message names the group left out.
 
     Notes
     -----
@@ -160,12 +170,17 @@ def leave_one_group_out(
     from what a refit expects rests on few of its draws, and is the noisier for it. Source:
     chapter 5; on the two scores, Merkle, Furr and Rabe-Hesketh (2019).
 
+    See Also
+    --------
+    elpd_by_group : Add up the pointwise scores by group.
+    check_convergence : The gate that each refit passes.
+
     Examples
     --------
     >>> from lmm_helpers import candidate_models, load_bounce
     >>> visits = load_bounce()
     >>> model = candidate_models(visits)["varying intercept"]
-    >>> leave_one_group_out(model, xr.DataTree(), groups=visits["county"], seed=1)
+    >>> leave_one_group_out(xr.DataTree(), model=model, data=visits, group="county", seed=1)
     Traceback (most recent call last):
         ...
     ValueError: the fit has no log_likelihood; call model.compute_log_likelihood(fit) first.
@@ -178,9 +193,9 @@ def leave_one_group_out(
         raise ValueError(f"the family is {model.family.name!r}; only 'gaussian' is supported.")
     if not model.built:
         model.build()
-    observed = model.response_term.data
-    codes, labels = group_codes(groups, rows=len(observed))
-    refits = _Refits(model, codes, {"draws": draws, "tune": tune, "seed": seed}, target_accept)
+    codes, labels = group_codes(data, group, rows=len(model.response_term.data))
+    sampling = {"draws": draws, "tune": tune, "seed": seed}
+    refits = _Refits(model, codes, labels, sampling, target_accept)
     pointwise = az.loo_kfold(fit, refits, k=len(labels), group_by=codes, pointwise=True)
     joint = pd.Series(refits.joint, name="elpd").sort_index().set_axis(labels)
     return GroupScores(pointwise, joint)
@@ -190,10 +205,16 @@ class _Refits(az.SamplingWrapper):  # type: ignore[misc]
     """Tells ``arviz.loo_kfold`` how to refit a model without one group, and to score the group."""
 
     def __init__(
-        self, model: bmb.Model, codes: Rows, sampling: dict[str, int], target_accept: float
+        self,
+        model: bmb.Model,
+        codes: Rows,
+        labels: pd.Index,
+        sampling: dict[str, int],
+        target_accept: float,
     ) -> None:
         super().__init__(model=None)
         self.codes = codes
+        self.labels = labels
         self.sampling = {**sampling, "chains": 4, "target_accept": target_accept}
         self.compiled = _compiled(model, codes)
         self.joint: dict[int, float] = {}
@@ -202,8 +223,9 @@ class _Refits(az.SamplingWrapper):  # type: ignore[misc]
         return idx, idx
 
     def sample(self, modified_observed_data: Rows) -> xr.DataTree:
+        left_out = self.codes[modified_observed_data[0]]
         kept = np.ones(self.codes.max() + 1)
-        kept[self.codes[modified_observed_data]] = 0
+        kept[left_out] = 0
         fit: xr.DataTree = nutpie.sample(
             self.compiled.with_data(kept=kept),
             **self.sampling,
@@ -211,11 +233,17 @@ class _Refits(az.SamplingWrapper):  # type: ignore[misc]
             save_warmup=False,
         )
         parameters = fit["posterior"].to_dataset().drop_vars(["each", "together"])
-        check_convergence(
+        verdict = judge_convergence(
             xr.DataTree.from_dict(
                 {"posterior": parameters, "sample_stats": fit["sample_stats"].to_dataset()}
             )
         )
+        if not verdict["passed"].all():
+            failed = ", ".join(verdict.index[~verdict["passed"]])
+            raise RuntimeError(
+                f"the refit without {self.labels[left_out]!r} fails {failed}; raise draws, tune "
+                f"or target_accept.\n{verdict.to_string()}"
+            )
         return fit
 
     def get_inference_data(self, fitted_model: xr.DataTree) -> xr.DataTree:
@@ -261,7 +289,7 @@ def _compiled(model: bmb.Model, codes: Rows) -> nutpie.compile_pymc.CompiledMode
 
 def _location_effects(model: bmb.Model, codes: Rows) -> dict[str, NDArray[np.float64]]:
     """Give, by name, the predictor of each group-level term of the expected value."""
-    found = {}
+    predictors = {}
     for parameter in model.conditional_parameters.values():
         for name, term in parameter.group_specific_terms.items():
             predictor = np.asarray(term.predictor, dtype=float).reshape(len(codes), -1)
@@ -269,13 +297,15 @@ def _location_effects(model: bmb.Model, codes: Rows) -> dict[str, NDArray[np.flo
             if predictor.shape[1] > 1:
                 raise ValueError(f"the term {name!r} has several columns; write one term each.")
             if not len(pairs) == len(np.unique(codes)) == len(np.unique(pairs[:, 1])):
-                raise ValueError(f"the term {name!r} is grouped otherwise than groups; drop it.")
+                raise ValueError(
+                    f"the term {name!r} is grouped otherwise than by the column group; drop it."
+                )
             if not parameter.is_parent:
                 continue
             if f"{name}_offset" not in model.backend.model.named_vars:
                 raise ValueError(f"the term {name!r} is centred; write it with noncentered=True.")
-            found[name] = predictor[:, 0]
-    return found
+            predictors[name] = predictor[:, 0]
+    return predictors
 
 
 def _spread_by_group(model: bmb.Model, population: pm.Model, codes: Rows) -> Symbolic:

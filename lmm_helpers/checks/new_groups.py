@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from bambi.terms import GroupSpecificTerm
+from numpy.typing import NDArray
+
+from lmm_helpers.checks._groups import column_of, group_labels
 
 
 def predict_new_group(
@@ -14,8 +17,8 @@ def predict_new_group(
     *,
     model: bmb.Model,
     data: pd.DataFrame,
+    group: str,
     seed: int,
-    group: str = "county",
 ) -> xr.Dataset:
     """Predict for groups never seen, each with effects of its own from Normal(0, tau).
 
@@ -28,11 +31,13 @@ def predict_new_group(
         zero; those of ``sigma`` may be among them. Terms by other factors are left alone.
     data
         One row a prediction: the predictors, and in the column `group` the label of a new
-        group. Rows with the same label belong to the same group and share its effects.
-    seed
-        Seed of the draws. The draws for a label depend on its place among the labels.
+        group. Its text is its label. Rows with the same label belong to the same group and
+        share its effects.
     group
         Name of the column, and of the factor in the formula, whose labels are new.
+    seed
+        Seed of the draws, of effects and of noise. The draws for a label depend on its place
+        among the labels.
 
     Returns
     -------
@@ -44,9 +49,10 @@ def predict_new_group(
     Raises
     ------
     ValueError
-        If `data` has no row, no column `group`, or a label there that is missing or known from
-        the model's data; if `group` enters the model otherwise than as a factor of normal
-        terms around zero; or if the spread of a term is not in the posterior.
+        If `data` has no row or no column `group`; if a label there is missing, of another type
+        than the rest, or that of a group the model was fitted to; if `group` enters the model
+        otherwise than as a factor of normal terms around zero; or if the spread of a term is
+        not in the posterior.
 
     Notes
     -----
@@ -55,23 +61,22 @@ def predict_new_group(
     all new groups the effects of one old group instead. Source: chapter 6; Gelman and Hill
     (2007), section 12.8.
 
+    See Also
+    --------
+    leave_one_group_out : How well a model predicts the groups of its own data as new ones.
+
     Examples
     --------
-    >>> import xarray as xr
     >>> from lmm_helpers import candidate_models, load_bounce
-    >>> visits = load_bounce()
-    >>> number = xr.DataArray(np.ones((1, 50)), {"chain": [0], "draw": range(50)})
-    >>> shifts = number.expand_dims(county__factor_dim=list(visits["county"].cat.categories))
-    >>> draws = {"Intercept": 200 * number, "std_age": -3 * number, "sigma": 8 * number}
-    >>> draws |= {"1|county": shifts.transpose(..., "county__factor_dim")}
-    >>> draws |= {"1|county_sigma": 13 * number}
-    >>> found = predict_new_group(
-    ...     xr.DataTree.from_dict({"posterior": xr.Dataset(draws)}),
-    ...     model=candidate_models(visits)["varying intercept"],
-    ...     data=pd.DataFrame({"std_age": [0, 0, 0], "county": ["Surrey", "Surrey", "Suffolk"]}),
-    ...     seed=1,
+    >>> model = candidate_models(load_bounce())["varying intercept"]
+    >>> model.build()
+    >>> prior = model.prior_predictive(draws=50, random_seed=1)["prior"].to_dataset()
+    >>> visitors = pd.DataFrame({"std_age": 0, "county": ["Surrey", "Surrey", "Suffolk"]})
+    >>> new = predict_new_group(
+    ...     xr.DataTree.from_dict({"posterior": prior}),
+    ...     model=model, data=visitors, group="county", seed=1,
     ... )
-    >>> surrey, surrey_again, suffolk = found["mu"].squeeze("chain").transpose("__obs__", ...)
+    >>> surrey, surrey_again, suffolk = new["mu"].squeeze("chain").transpose("__obs__", ...)
     >>> bool((surrey == surrey_again).all()), bool((surrey == suffolk).any())
     (True, False)
     """
@@ -79,18 +84,18 @@ def predict_new_group(
         model.build()
     posterior = fit["posterior"].to_dataset()
     spreads = {name: posterior[f"{name}_sigma"] for name in _term_names(model, posterior, group)}
-    known = model.data[group].drop_duplicates()
-    codes, labels = _codes(data, group=group, known=known)
+    known = _fitted_groups(model, group)
+    codes, new = _codes(data, group=group, known=known)
     rng = np.random.default_rng(seed)
     blocks = []
-    for first in range(0, len(labels), len(known)):
+    for first in range(0, new, len(known)):
         anew = {
             name: posterior[name].copy(data=rng.standard_normal(posterior[name].shape)) * tau
             for name, tau in spreads.items()
         }
         rows = np.flatnonzero((codes >= first) & (codes < first + len(known)))
         standing_in = data.iloc[rows].reset_index(drop=True)
-        standing_in[group] = known.iloc[codes[rows] - first].reset_index(drop=True)
+        standing_in[group] = known.to_numpy()[codes[rows] - first]
         tree = xr.DataTree.from_dict({"posterior": posterior.assign(anew)})
         noise = int(rng.integers(2**32))
         model.predict(tree, kind="response", data=standing_in, random_seed=noise)
@@ -133,6 +138,7 @@ def _terms(model: bmb.Model) -> Iterator[tuple[str, GroupSpecificTerm | None, se
 
 
 def _is_normal_around_zero(term: GroupSpecificTerm, group: str) -> bool:
+    """Tell whether a term is what can be drawn anew: normal, around zero, and by `group` alone."""
     factor, prior = term.term.factor, term.prior
     mean = prior.args.get("mu", 0)
     return (
@@ -144,20 +150,24 @@ def _is_normal_around_zero(term: GroupSpecificTerm, group: str) -> bool:
     )
 
 
-def _codes(data: pd.DataFrame, *, group: str, known: pd.Series) -> tuple[np.ndarray, list[object]]:
-    """Give each row the number of its label, and the labels in order of appearance."""
-    if group not in data.columns:
-        raise ValueError(f"column {group!r} is missing from data; it holds the new labels.")
-    if not len(data):
+def _fitted_groups(model: bmb.Model, group: str) -> pd.Series:
+    """Give a value for each group that the fit has seen, not those of rows that were dropped."""
+    own = next(own for _, own, names in _terms(model) if own and group in names)
+    fitted = {own.groups[code] for code in np.unique(own.group_index)}
+    values: pd.Series = model.data[group].dropna().drop_duplicates()
+    return values[[str(value) in fitted for value in values]]
+
+
+def _codes(data: pd.DataFrame, *, group: str, known: pd.Series) -> tuple[NDArray[np.intp], int]:
+    """Give each row the number of its group, by first appearance, and how many there are."""
+    labels = group_labels(column_of(data, group)).astype("str")
+    if labels.empty:
         raise ValueError("data has no row; give one for each prediction.")
-    codes, labels = pd.factorize(np.asarray(data[group].tolist(), dtype=object))
-    if (codes < 0).any():
-        row = int(np.flatnonzero(codes < 0)[0])
-        raise ValueError(f"column {group!r} is missing in row {row} of data; name the new group.")
-    for label in labels:
-        if label in set(known):
-            raise ValueError(
-                f"column {group!r} holds {label!r}, which the model has seen; "
-                "use model.predict for it."
-            )
-    return codes, list(labels)
+    seen = labels[labels.isin(group_labels(known).astype("str"))]
+    if len(seen):
+        raise ValueError(
+            f"column {group!r} holds {seen.iloc[0]!r}, which the model has seen; "
+            "use model.predict for it."
+        )
+    codes, unique = pd.factorize(labels)
+    return codes, len(unique)

@@ -5,6 +5,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from lmm_helpers.checks._groups import group_codes
+
 Simulated = ArrayLike | xr.DataArray
 PAGE_DIMENSIONS = ("chain", "draw", "sample")
 
@@ -12,9 +14,10 @@ PAGE_DIMENSIONS = ("chain", "draw", "sample")
 def plausibility(
     simulated: Simulated,
     *,
-    groups: ArrayLike,
+    data: pd.DataFrame,
+    group: str,
     limits: tuple[float, float] = (0, 400),
-    ci_prob: float = 0.90,
+    ci_prob: float = 0.89,
 ) -> pd.Series:
     """Sum up data sets simulated from a prior, to be held against what one knows.
 
@@ -25,8 +28,10 @@ def plausibility(
         shape (pages, rows), or the ``DataArray`` that ``bambi.Model.prior_predictive`` gives,
         with the dimensions ``chain``, ``draw`` and one for the rows. In the unit of the
         response, here seconds. Values may be infinite, not missing.
-    groups
-        The group of each row, here its county; at least two different ones.
+    data
+        The real data, one row for each simulated response of a page.
+    group
+        Column of `data`: the group of each row; at least two different ones.
     limits
         The lowest possible value and one that is too high to be believed, in seconds.
     ci_prob
@@ -36,17 +41,18 @@ def plausibility(
     -------
     pandas.Series
         ``below`` and ``above``: the shares of all simulated values beyond `limits`, from 0 to
-        1. ``low`` and ``high``: the equal-tailed interval of all simulated values, in seconds.
+        1. ``lower`` and ``upper``: the equal-tailed interval of all simulated values, in seconds.
         ``spread``: the standard deviation (divisor n - 1) between the means of the groups on a
-        page, in seconds, of which this is the median over pages; ``spread_low`` and
-        ``spread_high``: its equal-tailed interval.
+        page, in seconds, of which this is the median over pages; ``spread_lower`` and
+        ``spread_upper``: its equal-tailed interval.
 
     Raises
     ------
     ValueError
-        If `simulated` does not have the shape (pages, rows) with a value for every group label,
-        or has missing values; if `groups` has a missing label or fewer than two different
-        ones; if `limits` or `ci_prob` make no sense.
+        If `simulated` does not have the shape (pages, rows) with a value for every row of
+        `data`, or has missing values; if the column `group` is missing, has missing labels,
+        mixes types or holds fewer than two different groups; if `limits` or `ci_prob` make no
+        sense.
 
     Notes
     -----
@@ -54,14 +60,20 @@ def plausibility(
     values can be summed up, too. On a page with an infinite value the spread counts as
     infinite. Source: chapter 2; Gabry et al. (2019), "Visualization in Bayesian workflow".
 
+    See Also
+    --------
+    flipbook : The same data sets, page by page.
+    predictive_by_group : What a fitted model predicts of each group.
+
     Examples
     --------
     >>> import numpy as np
     >>> pages = np.array([[-10, 10, 200, 200], [90, 110, 390, 410]])
-    >>> summary = plausibility(pages, groups=["Kent", "Kent", "Devon", "Devon"])
+    >>> visits = pd.DataFrame({"county": ["Kent", "Kent", "Devon", "Devon"]})
+    >>> summary = plausibility(pages, data=visits, group="county")
     >>> summary[["below", "above"]].to_list()
     [0.125, 0.125]
-    >>> summary[["spread_low", "spread_high"]].round(1).to_list()
+    >>> summary[["spread_lower", "spread_upper"]].round(1).to_list()
     [141.4, 212.1]
     """
     lowest, highest = limits
@@ -69,69 +81,36 @@ def plausibility(
         raise ValueError(f"limits are {limits!r}; the first must be below the second.")
     if not 0 < ci_prob < 1:
         raise ValueError(f"ci_prob is a probability between 0 and 1; got {ci_prob!r}.")
-    codes, names = pd.factorize(np.asarray(groups))
-    if (codes < 0).any():
+    codes, labels = group_codes(data, group, rows=len(data))
+    if len(labels) < 2:
         raise ValueError(
-            f"groups[{np.flatnonzero(codes < 0)[0]}] is missing; name the group of every row."
+            f"column {group!r} holds fewer than two different groups; a spread needs two."
         )
-    if len(names) < 2:
-        raise ValueError("groups has fewer than two different labels; a spread needs two groups.")
     pages = simulated_pages(simulated, rows=len(codes), name="simulated")
     with np.errstate(over="ignore", invalid="ignore"):
-        means = [pages[:, codes == code].mean(axis=1) for code in range(len(names))]
+        means = [pages[:, codes == code].mean(axis=1) for code in range(len(labels))]
         spread = np.std(means, axis=0, ddof=1)
     spread[np.isnan(spread)] = np.inf
     tails = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
-    low, high = np.quantile(pages, tails, method="inverted_cdf")
-    spread_low, middle, spread_high = np.quantile(
+    lower, upper = np.quantile(pages, tails, method="inverted_cdf")
+    spread_lower, middle, spread_upper = np.quantile(
         spread, [tails[0], 0.5, tails[1]], method="inverted_cdf"
     )
     return pd.Series(
         {
             "below": (pages < lowest).mean(),
             "above": (pages > highest).mean(),
-            "low": low,
-            "high": high,
+            "lower": lower,
+            "upper": upper,
             "spread": middle,
-            "spread_low": spread_low,
-            "spread_high": spread_high,
+            "spread_lower": spread_lower,
+            "spread_upper": spread_upper,
         }
     )
 
 
 def simulated_pages(simulated: Simulated, *, rows: int, name: str) -> NDArray[np.float64]:
-    """Bring simulated data sets into the shape (pages, rows).
-
-    Parameters
-    ----------
-    simulated
-        See `plausibility`.
-    rows
-        How many rows the real data have.
-    name
-        What an error calls `simulated`.
-
-    Returns
-    -------
-    numpy.ndarray, shape (pages, rows)
-        A page for each chain and draw, in the same unit.
-
-    Raises
-    ------
-    ValueError
-        If there is no page, if a page does not have `rows` values, or if a value is missing.
-
-    Notes
-    -----
-    Source: `flipbook` and `plausibility` read their input in this way.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> draws = xr.DataArray([[[1, 2, 3]]], dims=("chain", "draw", "__obs__"))
-    >>> simulated_pages(draws, rows=3, name="draws")
-    array([[1., 2., 3.]])
-    """
+    """Bring simulated data sets into the shape (pages, rows); errors call them `name`."""
     if isinstance(simulated, xr.DataArray):
         turned = [dim for dim in PAGE_DIMENSIONS if dim in simulated.dims]
         others = [dim for dim in simulated.dims if dim not in turned]

@@ -1,14 +1,16 @@
 """What a fitted model predicts of each group, held against what was observed there."""
 
+import warnings
 from collections.abc import Callable
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
+from lmm_helpers.checks._groups import group_codes
 from lmm_helpers.checks.plausibility import simulated_pages
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -25,7 +27,8 @@ STATISTICS = MappingProxyType(
 def predictive_by_group(
     fit: xr.DataTree,
     *,
-    groups: ArrayLike,
+    data: pd.DataFrame,
+    group: str,
     statistic: str | Statistic,
     ci_prob: float = 0.89,
 ) -> pd.DataFrame:
@@ -36,9 +39,11 @@ def predictive_by_group(
     fit
         A fit with the groups ``posterior_predictive`` and ``observed_data``, as it is after
         ``model.predict(fit, kind="response")``; one response.
-    groups
-        The group of each observation, in the order of the data. Ordered categories keep
-        their order; equal labels for all rows give one statistic of all the data.
+    data
+        The rows that were modelled, in their order.
+    group
+        Column of `data`: the group of each row. Its text is its label. Categories keep their
+        order; equal labels in all rows give one statistic of all the data.
     statistic
         ``"median"``, ``"sd"`` (divisor n - 1), ``"skewness"``, or a function that takes an
         array and gives the statistic along its last axis.
@@ -49,19 +54,25 @@ def predictive_by_group(
     -------
     pandas.DataFrame
         One row a group: ``observed``, the statistic of the data; ``predicted``, its mean over
-        the replicated data sets; ``low`` and ``high``, the interval of these; all in the unit
+        the replicated data sets; ``lower`` and ``upper``, the interval of these; all in the unit
         of the statistic. ``p_value`` is the share of replicated data sets with a statistic
-        above the observed one, ties counted half: near 0 or 1 where the model fails.
+        above the observed one, ties counted half: near 0 or 1 where the model fails. All are
+        NaN where a statistic is not defined, as the sd of a group of one.
 
     Raises
     ------
     ValueError
-        If the fit lacks predictions, if `groups` has another length or a missing label, if
-        `statistic` or `ci_prob` is unknown.
+        If the fit lacks predictions, if `data` has another number of rows, if the column `group`
+        is missing, has missing labels or mixes types, or if `statistic` or `ci_prob` is unknown.
 
     Notes
     -----
     Source: chapter 5; Gelman et al. (2013), *Bayesian Data Analysis*, section 6.3.
+
+    See Also
+    --------
+    elpd_by_group : How well each group's observations are predicted, in one number.
+    plausibility : The same question asked of a prior.
 
     Examples
     --------
@@ -72,8 +83,8 @@ def predictive_by_group(
     ...     "posterior_predictive": times([[[1, 3, 5, 9], [2, 4, 5, 9]]], "chain", "draw", "row"),
     ...     "observed_data": times([2, 3, 6, 6], "row"),
     ... })
-    >>> groups = ["Kent", "Kent", "Devon", "Devon"]
-    >>> table = predictive_by_group(fit, groups=groups, statistic="median")
+    >>> visits = pd.DataFrame({"county": ["Kent", "Kent", "Devon", "Devon"]})
+    >>> table = predictive_by_group(fit, data=visits, group="county", statistic="median")
     >>> table["predicted"].to_dict(), table["p_value"].to_dict()
     ({'Devon': 7.0, 'Kent': 2.5}, {'Devon': 1.0, 'Kent': 0.5})
     """
@@ -88,62 +99,21 @@ def predictive_by_group(
         )
     measure = STATISTICS[statistic] if isinstance(statistic, str) else statistic
     ((name, observed),) = fit["observed_data"].data_vars.items()
-    codes, labels = group_codes(groups, rows=observed.size)
+    codes, labels = group_codes(data, group, rows=observed.size)
     pages = simulated_pages(
         fit["posterior_predictive"][str(name)], rows=observed.size, name="posterior_predictive"
     )
     rows = []
     for code in range(len(labels)):
-        replicated = measure(pages[:, codes == code])
-        seen = float(measure(observed.to_numpy()[codes == code]))
-        low, high = np.quantile(replicated, [(1 - ci_prob) / 2, (1 + ci_prob) / 2])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a statistic of too few values is NaN
+            replicated = measure(pages[:, codes == code])
+            seen = float(measure(observed.to_numpy()[codes == code]))
+        if np.isnan(replicated).any() or np.isnan(seen):
+            rows.append((seen, *[np.nan] * 4))
+            continue
+        lower, upper = np.quantile(replicated, [(1 - ci_prob) / 2, (1 + ci_prob) / 2])
         above = np.mean(replicated > seen) + np.mean(replicated == seen) / 2
-        rows.append((seen, replicated.mean(), low, high, above))
-    columns = ["observed", "predicted", "low", "high", "p_value"]
+        rows.append((seen, replicated.mean(), lower, upper, above))
+    columns = ["observed", "predicted", "lower", "upper", "p_value"]
     return pd.DataFrame(rows, index=labels, columns=columns, dtype=float)
-
-
-def group_codes(groups: ArrayLike, *, rows: int) -> tuple[NDArray[np.intp], pd.Index]:
-    """Give each observation the number of its group.
-
-    Parameters
-    ----------
-    groups
-        The group of each observation. The order of ordered categories is kept; other labels
-        are sorted.
-    rows
-        How many observations there are.
-
-    Returns
-    -------
-    codes : numpy.ndarray, shape (rows,)
-        The number of each observation's group, from 0.
-    labels : pandas.Index
-        The groups that occur, by number; its name is that of `groups`, or ``group``.
-
-    Raises
-    ------
-    ValueError
-        If there are more or fewer labels than observations, or if a label is missing.
-
-    Notes
-    -----
-    Source: the functions of this package that work by group.
-
-    Examples
-    --------
-    >>> codes, labels = group_codes(["Kent", "Devon", "Kent"], rows=3)
-    >>> codes.tolist(), labels.to_list()
-    ([1, 0, 1], ['Devon', 'Kent'])
-    """
-    series = groups if isinstance(groups, pd.Series) else pd.Series(np.asarray(groups))
-    if len(series) != rows:
-        raise ValueError(
-            f"groups has {len(series)} labels for {rows} observations; name the group of each."
-        )
-    if series.isna().any():
-        row = int(np.flatnonzero(series.isna())[0])
-        raise ValueError(f"groups[{row}] is missing; name the group of every observation.")
-    categories = series.astype("category").cat.remove_unused_categories().cat
-    labels = pd.Index(categories.categories, name=series.name or "group")
-    return categories.codes.to_numpy().astype(np.intp), labels

@@ -13,32 +13,13 @@ _BIG = 134217728  # 2**27
 class RRandom:
     """A stream of random numbers that R would draw after ``set.seed(seed)``.
 
-    The kinds are R's defaults since version 3.6: Mersenne-Twister for uniforms, inversion for
-    normals, rejection for ``sample()``.
-
-    Parameters
-    ----------
-    seed
-        A whole number from 0 to 2147483647, as for R's ``set.seed``.
-
-    Raises
-    ------
-    ValueError
-        If `seed` is out of range.
-
-    Notes
-    -----
     NumPy has the same Mersenne-Twister; what differs is how a seed becomes its state, and how
-    uniforms become normals and permutations. Source: R's documentation of ``Random`` and
-    Matsumoto and Nishimura (1998) for the twister itself.
+    uniforms become normals (by inversion) and permutations (by rejection). Source: R's
+    documentation of ``Random``, and Matsumoto and Nishimura (1998) for the twister itself.
 
-    Examples
-    --------
-    In R: ``set.seed(42); rnorm(3)``, then ``set.seed(42); sample(10)``.
-
-    >>> RRandom(42).normal(3).round(8)
+    >>> RRandom(42).normal(3).round(8)  # as set.seed(42); rnorm(3)
     array([ 1.37095845, -0.56469817,  0.36312841])
-    >>> RRandom(42).permutation(list(range(1, 11)))
+    >>> RRandom(42).permutation(list(range(1, 11)))  # as set.seed(42); sample(10)
     [1, 5, 10, 8, 2, 4, 6, 9, 7, 3]
     """
 

@@ -72,6 +72,11 @@ def replay_article(seed: int = ARTICLE_SEED) -> pd.DataFrame:
     A test holds the result to the file that the author published, within 1e-9 seconds. Source:
     ``create_new_bounce_data.R`` in the repository named above, restated in chapter 8.
 
+    See Also
+    --------
+    article_truth : What the visits are drawn from.
+    load_bounce : The book's own data, with the same counties.
+
     Examples
     --------
     >>> visits = replay_article()
@@ -122,6 +127,10 @@ def article_truth(seed: int = ARTICLE_SEED) -> pd.DataFrame:
     Notes
     -----
     Source: the recipe, as for `replay_article`.
+
+    See Also
+    --------
+    replay_article : Visits drawn from this truth.
 
     Examples
     --------

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from lmm_helpers.data.standardization import standardize
@@ -39,8 +40,6 @@ POPULATION_TRUTH = MappingProxyType(
 
 BOOK_SEED = 20
 AGE_LIMITS = (18, 90)
-TIME_LIMITS = (0.0, 3600.0)
-COLUMNS = ("county", "age", "bounce_time")
 
 
 def county_truth(seed: int = BOOK_SEED, *, confounding: float = 0.75) -> pd.DataFrame:
@@ -69,6 +68,10 @@ def county_truth(seed: int = BOOK_SEED, *, confounding: float = 0.75) -> pd.Data
     Notes
     -----
     Source: the book's data card, which prints this table.
+
+    See Also
+    --------
+    simulate_bounce : Visits drawn from this truth.
 
     Examples
     --------
@@ -128,6 +131,11 @@ def simulate_bounce(seed: int = BOOK_SEED, *, confounding: float = 0.75) -> pd.D
     Ages follow a normal distribution within each county, cut to 18 to 90 years. Source: the
     data card.
 
+    See Also
+    --------
+    county_truth : What the visits are drawn from.
+    load_bounce : The visits of seed 20, from a file.
+
     Examples
     --------
     >>> simulate_bounce().equals(load_bounce())
@@ -143,15 +151,7 @@ def simulate_bounce(seed: int = BOOK_SEED, *, confounding: float = 0.75) -> pd.D
     ).round()
     std_age, _scale = standardize(age)
     bounce_time = rng.normal(visits["intercept"] + visits["slope"] * std_age, visits["sigma"])
-    return check_bounce(
-        pd.DataFrame(
-            {
-                "county": visits.index,
-                "age": age.astype(int),
-                "bounce_time": bounce_time.round(2),
-            }
-        )
-    )
+    return _visits(visits.index, age.astype(int), bounce_time.round(2))
 
 
 def load_bounce() -> pd.DataFrame:
@@ -160,16 +160,15 @@ def load_bounce() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The same frame as ``simulate_bounce()``, read from ``data/bounce.csv`` and checked.
-
-    Raises
-    ------
-    ValueError
-        If the file has been changed so that `check_bounce` refuses it.
+        The same frame as ``simulate_bounce()``, read from ``data/bounce.csv``.
 
     Notes
     -----
     Source: ``data/bounce.csv`` in this package, described in the data card.
+
+    See Also
+    --------
+    simulate_bounce : The function that made the file.
 
     Examples
     --------
@@ -180,76 +179,8 @@ def load_bounce() -> pd.DataFrame:
     ['county', 'age', 'bounce_time', 'std_age']
     """
     with files("lmm_helpers.data").joinpath("bounce.csv").open() as source:
-        return check_bounce(pd.read_csv(source))
-
-
-def check_bounce(visits: pd.DataFrame) -> pd.DataFrame:
-    """Check a frame of visits, put its counties in the book's order and add ``std_age``.
-
-    Parameters
-    ----------
-    visits
-        One row a visit, with the columns ``county``, ``age`` (years) and ``bounce_time``
-        (seconds). Other columns are left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A new frame with the columns of `simulate_bounce`, in the same order of rows.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, holds text where numbers belong or has missing values, if a
-        value is out of range, or if a county is unknown or has another number of visits than
-        in `COUNTY_SIZES`. The message names the column, the first such row and the remedy.
-
-    Notes
-    -----
-    Source: the table of columns in the data card.
-
-    Examples
-    --------
-    >>> check_bounce(load_bounce().drop(columns="age"))
-    Traceback (most recent call last):
-        ...
-    ValueError: column 'age' is missing; the data have 'county', 'bounce_time', 'std_age'.
-    """
-    for column in COLUMNS:
-        if column not in visits.columns:
-            found = ", ".join(repr(name) for name in visits.columns)
-            raise ValueError(f"column {column!r} is missing; the data have {found or 'none'}.")
-        _refuse(visits[column].isna(), visits[column], "is missing; fill it in or drop the row")
-    for column, (low, high), unit in [
-        ("age", AGE_LIMITS, "years"),
-        ("bounce_time", TIME_LIMITS, "seconds"),
-    ]:
-        if not pd.api.types.is_numeric_dtype(visits[column]):
-            numbers = pd.to_numeric(visits[column], errors="coerce")
-            _refuse(numbers.isna(), visits[column], "is not a number; correct it")
-            raise ValueError(f"column {column!r} holds numbers as text; convert it with astype().")
-        outside = ~visits[column].between(low, high)
-        _refuse(outside, visits[column], f"is not between {low} and {high} {unit}; correct it")
-    _refuse(visits["age"] % 1 != 0, visits["age"], "is not a whole number of years; round it")
-    county = visits["county"].astype("str")
-    known = ", ".join(COUNTY_SIZES)
-    _refuse(~county.isin(list(COUNTY_SIZES)), county, f"is not one of the counties {known}")
-    for name, expected in COUNTY_SIZES.items():
-        found_size = int((county == name).sum())
-        if found_size != expected:
-            raise ValueError(
-                f"column 'county': {name} has {found_size} visits instead of {expected}; "
-                "restore the rows that were lost or drop those that were added."
-            )
-    std_age, _scale = standardize(visits["age"].to_numpy())
-    return pd.DataFrame(
-        {
-            "county": pd.Categorical(county, categories=list(COUNTY_SIZES), ordered=True),
-            "age": visits["age"].astype(int),
-            "bounce_time": visits["bounce_time"].astype(float),
-            "std_age": std_age,
-        }
-    ).reset_index(drop=True)
+        visits = pd.read_csv(source)
+    return _visits(visits["county"], visits["age"], visits["bounce_time"])
 
 
 def _generators(seed: int) -> list[np.random.Generator]:
@@ -257,10 +188,13 @@ def _generators(seed: int) -> list[np.random.Generator]:
     return np.random.default_rng(seed).spawn(2)
 
 
-def _refuse(bad: pd.Series, values: pd.Series, complaint: str) -> None:
-    """Raise an error that names the first bad row, if there is one."""
-    rows = np.flatnonzero(bad.to_numpy())
-    if rows.size:
-        value = values.astype(object).iloc[rows[0]]
-        more = f" ({rows.size - 1} more like it)" if rows.size > 1 else ""
-        raise ValueError(f"column {values.name!r}, row {rows[0]}: {value!r} {complaint}{more}.")
+def _visits(county: pd.Series | pd.Index, age: pd.Series, bounce_time: ArrayLike) -> pd.DataFrame:
+    """Put the columns together, the counties in the order of the book, with ``std_age``."""
+    return pd.DataFrame(
+        {
+            "county": pd.Categorical(county, categories=list(COUNTY_SIZES), ordered=True),
+            "age": age,
+            "bounce_time": bounce_time,
+            "std_age": standardize(age)[0],
+        }
+    )

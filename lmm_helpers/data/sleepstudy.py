@@ -17,10 +17,13 @@ def load_sleepstudy() -> pd.DataFrame:
 
     Notes
     -----
-    Lorry drivers were allowed three hours in bed a night, and their reactions were timed each
-    day. The measurements are those of Belenky et al. (2003), for the first ten days of the group
-    with three hours, under the names and in the order in which the R package lme4
-    (Bates et al., 2015) gives them.
+    The group of Belenky et al. (2003) with three hours in bed a night, its first ten days, under
+    the names and in the order of the R package lme4 (Bates et al., 2015).
+    Source: the appendix, which compares programs on them.
+
+    See Also
+    --------
+    load_bounce : The book's own data.
 
     Examples
     --------

@@ -7,20 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class Scale(NamedTuple):
-    """The mean and standard deviation that turned a variable into standard deviations.
-
-    Parameters
-    ----------
-    mean
-        Mean of the variable, in its own unit.
-    sd
-        Standard deviation with divisor n - 1, in the same unit (as R's ``scale`` has it).
-
-    Examples
-    --------
-    >>> Scale(mean=50, sd=10).apply([40, 50])
-    array([-1.,  0.])
-    """
+    """Mean and standard deviation (divisor n - 1, as in R's ``scale``), in the variable's unit."""
 
     mean: float
     sd: float
@@ -57,6 +44,10 @@ def standardize(values: ArrayLike) -> tuple[NDArray[np.float64], Scale]:
     Notes
     -----
     Source: chapter 1, "The baseline: one line for everybody".
+
+    See Also
+    --------
+    load_bounce : Data with such a column, ``std_age``.
 
     Examples
     --------

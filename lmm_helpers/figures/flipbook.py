@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from lmm_helpers.checks._groups import column_of, group_labels
 from lmm_helpers.checks.plausibility import Simulated, simulated_pages
 from lmm_helpers.figures.palette import COUNTY_COLOURS
 
@@ -95,6 +96,10 @@ def flipbook(
     A value is drawn to a thousandth of `ylim`; infinite ones count as beyond it. Source: chapter
     2; the idea is the hypothetical outcome plot of Hullman et al. (2015).
 
+    See Also
+    --------
+    plausibility : The same data sets in numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -162,15 +167,9 @@ def _part(name: str) -> str:
     return files("lmm_helpers.figures").joinpath(name).read_text(encoding="utf-8")
 
 
-def _column(real: pd.DataFrame, name: str) -> pd.Series:
-    if name not in real.columns:
-        found = ", ".join(repr(str(column)) for column in real.columns)
-        raise ValueError(f"column {name!r} is missing; the real data have {found or 'none'}.")
-    return real[name]
-
-
 def _numbers(real: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    column = _column(real, name)
+    """Give a column of finite numbers."""
+    column = column_of(real, name)
     if not pd.api.types.is_numeric_dtype(column):
         raise ValueError(f"column {name!r} does not hold numbers; convert it with astype(float).")
     numbers = column.to_numpy(dtype=float, na_value=np.nan)
@@ -186,11 +185,7 @@ def _runs(
     real: pd.DataFrame, hue: str, palette: Mapping[str, str]
 ) -> tuple[NDArray[np.intp], list[_Run]]:
     """Sort the rows by group, the largest first so that small groups are drawn on top."""
-    groups = _column(real, hue)
-    if groups.isna().any():
-        row = np.flatnonzero(groups.isna())[0]
-        raise ValueError(f"column {hue!r}, row {row}: the group is missing; name it or drop it.")
-    names = groups.astype("str").to_numpy()
+    names = group_labels(column_of(real, hue)).astype("str").to_numpy()
     sizes = pd.Series(names).value_counts(sort=False).sort_values(ascending=False, kind="stable")
     without = [name for name in sizes.index if name not in palette]
     if without:

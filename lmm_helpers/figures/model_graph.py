@@ -25,12 +25,17 @@ def plot_model_graph(model: bmb.Model, *, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         One box a variable. Arrows lead from a parameter to what depends on it, and the
         observed variable is filled. Variables that exist once for each group, or once for
-        each visit, stand together on a plate that says how many there are.
+        each visit, stand together on a plate that says how many there are; ``× 2`` behind a law
+        stands for two variables, such as a factor with three levels has.
 
     Notes
     -----
     Bambi samples group effects by way of standardised offsets. They are details
     of computation and are left out. Source: ``pymc.model_to_networkx``.
+
+    See Also
+    --------
+    candidate_models : The models of the book.
 
     Examples
     --------
@@ -43,13 +48,15 @@ def plot_model_graph(model: bmb.Model, *, ax: Axes | None = None) -> Axes:
     if not model.built:
         model.build()
     graph = _without_offsets(pm.model_to_networkx(model.backend.model))
+    plates = _plates(model.backend.model, graph)
+    many = _multiples(model.backend.model, graph)
     if ax is None:
         _, ax = plt.subplots(figsize=(9, 5.2))
-    places = _places(graph)
+    places = _places(graph, plates)
     boxes = {
         name: ax.text(
             *places[name],
-            f"{name}\n{law}",
+            f"{name}\n{law}{many[name]}",
             ha="center",
             va="center",
             fontsize=10,
@@ -74,7 +81,7 @@ def plot_model_graph(model: bmb.Model, *, ax: Axes | None = None) -> Axes:
             },
             zorder=4,
         )
-    _draw_plates(ax, graph, places)
+    _draw_plates(ax, plates, places)
     ax.set(xlim=(-0.08, 1.08), ylim=(-0.75, 3.4))
     ax.set_axis_off()
     return ax
@@ -83,8 +90,12 @@ def plot_model_graph(model: bmb.Model, *, ax: Axes | None = None) -> Axes:
 def _without_offsets(graph: nx.DiGraph) -> nx.DiGraph:
     """Name each variable's law in plain words; a group effect has that of its offset."""
     laws = {name: label.split("\n")[-1] for name, label in graph.nodes(data="label")}
-    words = {"Deterministic": "computed", "Halfnormal": "HalfNormal"}
-    offsets = [name for name in graph if name.endswith("_offset")]
+    words = {
+        "Deterministic": "computed",
+        "Halfnormal": "HalfNormal",
+        "Halfstudentt": "HalfStudentT",
+    }
+    offsets = [f"{name}_offset" for name in graph if "|" in name and f"{name}_offset" in graph]
     for name in graph:
         law = laws.get(f"{name}_offset", laws[name])
         graph.nodes[name]["law"] = words.get(law, law)
@@ -92,7 +103,31 @@ def _without_offsets(graph: nx.DiGraph) -> nx.DiGraph:
     return graph
 
 
-def _places(graph: nx.DiGraph) -> Places:
+def _plates(model: pm.Model, graph: nx.DiGraph) -> dict[str, list[str]]:
+    """Name the variables that exist once for each group or visit, plate by plate."""
+    plates: dict[str, list[str]] = {}
+    for name in graph:
+        for dim in model.named_vars_to_dims.get(name, ()):
+            size = model.dim_lengths[dim].eval()
+            if dim == "__obs__":
+                plates.setdefault(f"{size} visits", []).append(name)
+            elif dim.endswith("__factor_dim"):
+                group = dim.removesuffix("__factor_dim")
+                plates.setdefault(f"once for each {group} ({size})", []).append(name)
+    return plates
+
+
+def _multiples(model: pm.Model, graph: nx.DiGraph) -> dict[str, str]:
+    """Say of how many variables a box consists, apart from plates, as a factor's levels."""
+    many = {}
+    for name in graph:
+        dims = model.named_vars_to_dims.get(name, ())
+        own = [dim for dim in dims if dim != "__obs__" and not dim.endswith("__factor_dim")]
+        many[name] = "".join(f" × {model.dim_lengths[dim].eval()}" for dim in own)
+    return many
+
+
+def _places(graph: nx.DiGraph, plates: dict[str, list[str]]) -> Places:
     """Put each variable above what depends on it, side by side with those at its height."""
     (observed,) = (name for name in graph if graph.out_degree(name) == 0)
     height = {
@@ -108,22 +143,15 @@ def _places(graph: nx.DiGraph) -> Places:
         for level, row in rows.items()
         for place, name in enumerate(row)
     }
-    parent = next(iter(graph.predecessors(observed)))
-    for name in graph.predecessors(observed):
-        parent = name if "cluster" in graph.nodes[name] else parent
-    return places | {observed: (places[parent][0], 0.0)}
+    parents = list(graph.predecessors(observed))
+    on_a_plate = [name for name in parents if any(name in plate for plate in plates.values())]
+    return places | {observed: (places[(on_a_plate or parents)[-1]][0], 0.0)}
 
 
-def _draw_plates(ax: Axes, graph: nx.DiGraph, places: Places) -> None:
-    """Frame the variables that exist once for each group or visit, and say how many."""
-    plates: dict[str, list[tuple[float, float]]] = {}
-    for name, cluster in graph.nodes(data="cluster"):
-        if cluster:
-            plates.setdefault(cluster.removeprefix("cluster"), []).append(places[name])
-    for plate, members in plates.items():
-        dimension, size = plate.rstrip(")").split(" (")
-        unit = "visits" if dimension == "__obs__" else dimension.split("__")[0]
-        xs, ys = zip(*members, strict=True)
+def _draw_plates(ax: Axes, plates: dict[str, list[str]], places: Places) -> None:
+    """Frame the variables of each plate, and say how often they exist."""
+    for label, members in plates.items():
+        xs, ys = zip(*(places[name] for name in members), strict=True)
         left, bottom = min(xs) - 0.14, min(ys) - 0.45
         frame = FancyBboxPatch(
             (left, bottom),
@@ -135,5 +163,4 @@ def _draw_plates(ax: Axes, graph: nx.DiGraph, places: Places) -> None:
             mutation_aspect=4,
         )
         ax.add_patch(frame)
-        label = f"{size} {unit}" if unit == "visits" else f"once for each {unit} ({size})"
         ax.text(max(xs) + 0.13, bottom + 0.05, label, color="0.35", fontsize=9, ha="right")

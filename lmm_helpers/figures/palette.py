@@ -1,4 +1,4 @@
-"""How the book's figures look: one colour for each county, black for what is pooled."""
+"""How the book's figures look: one colour for each county."""
 
 import logging
 
@@ -11,8 +11,6 @@ _COLOURS = ["#882255", "#cc6677", "#999933", "#44aa99", "#117733", "#5fa8d3", "#
 COUNTY_COLOURS = dict(zip(COUNTY_SIZES, _COLOURS, strict=True))
 """A colour for each county, told apart by colour-blind readers too (after Paul Tol's *muted*)."""
 
-POOLED_COLOUR = "black"
-
 
 def set_up_chapter() -> None:
     """Give figures the book's style, and make draws depend on the seed alone.
@@ -21,12 +19,13 @@ def set_up_chapter() -> None:
 
     Notes
     -----
-    PyTensor lets Numba reorder floating-point arithmetic ("fast maths"), and a function compiled
-    just now is reordered otherwise than one from the cache. The last digits differ, and with them,
-    after some steps, the draws. Without fast maths the same seed gives the same draws either way,
-    and sampling is as fast.
+    PyTensor lets Numba reorder arithmetic ("fast maths"), otherwise in a function compiled just now
+    than in one from the cache, and after some steps the draws differ. Without it a seed fixes the
+    draws, and sampling is as fast. Source: every chapter calls this in its first cell.
 
-    Source: every chapter calls this in its first cell.
+    See Also
+    --------
+    name_panels : Titles for the figures of ArviZ.
 
     Examples
     --------

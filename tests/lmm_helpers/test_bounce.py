@@ -5,13 +5,12 @@ import pandas as pd
 import pytest
 
 from lmm_helpers import (
-    COUNTY_SIZES,
     POPULATION_TRUTH,
-    check_bounce,
     county_truth,
     load_bounce,
     simulate_bounce,
 )
+from lmm_helpers.data.bounce import COUNTY_SIZES
 
 
 def slope(frame):
@@ -85,48 +84,3 @@ def test_the_books_data_reverse_in_every_county():
 def test_confounding_out_of_range_is_refused(confounding):
     with pytest.raises(ValueError, match="confounding is a correlation"):
         simulate_bounce(confounding=confounding)
-
-
-def spoil(column, row, value):
-    visits = load_bounce()[["county", "age", "bounce_time"]].astype(object)
-    visits.loc[row, column] = value
-    if isinstance(value, str) and column != "county":
-        return visits
-    return visits.infer_objects()
-
-
-@pytest.mark.parametrize(
-    ("visits", "message"),
-    [
-        (spoil("age", 3, np.nan), r"column 'age', row 3: nan is missing"),
-        (spoil("county", 4, None), r"column 'county', row 4: .* is missing"),
-        (spoil("bounce_time", 5, np.inf), r"column 'bounce_time', row 5: inf is not between"),
-        (spoil("bounce_time", 5, -1.0), r"column 'bounce_time', row 5: -1.0 is not between 0"),
-        (spoil("age", 6, 129), r"column 'age', row 6: .*129.* is not between 18 and 90 years"),
-        (spoil("age", 6, 30.5), r"column 'age', row 6: .*30.5.* is not a whole number of years"),
-        (spoil("age", 7, "old"), r"column 'age', row 7: 'old' is not a number"),
-        (spoil("county", 8, "Surrey"), r"column 'county', row 8: 'Surrey' is not one of"),
-        (spoil("county", 0, "London"), r"Cumbria has 6 visits instead of 7"),
-        (load_bounce().drop(columns="county"), r"column 'county' is missing; the data have 'age'"),
-        (load_bounce().astype({"age": str}), r"column 'age' holds numbers as text"),
-        (load_bounce().iloc[1:], r"Cumbria has 6 visits instead of 7"),
-        (pd.DataFrame(), r"column 'county' is missing; the data have none"),
-    ],
-)
-def test_bad_data_are_refused_by_column_row_and_remedy(visits, message):
-    with pytest.raises(ValueError, match=message):
-        check_bounce(visits)
-
-
-def test_many_bad_rows_are_counted():
-    visits = load_bounce()
-    visits.loc[[2, 5, 9], "bounce_time"] = -1.0
-    with pytest.raises(ValueError, match=r"row 2: .* \(2 more like it\)"):
-        check_bounce(visits)
-
-
-def test_checking_leaves_the_given_frame_alone():
-    visits = load_bounce().drop(columns="std_age")
-    before = visits.copy()
-    check_bounce(visits)
-    pd.testing.assert_frame_equal(visits, before)

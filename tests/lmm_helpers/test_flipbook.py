@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
-from lmm_helpers import COUNTY_COLOURS, COUNTY_SIZES, load_bounce
+from lmm_helpers import COUNTY_COLOURS, load_bounce
+from lmm_helpers.data.bounce import COUNTY_SIZES
 from lmm_helpers.figures.flipbook import SIDE, THEMES, flipbook
 
 VISITS = load_bounce()
@@ -69,8 +70,8 @@ class Fragment(HTMLParser):
 
 
 def data_of(html):
-    (found,) = re.findall(r'<script type="application/json">(.*?)</script>', html)
-    return json.loads(found)
+    (data,) = re.findall(r'<script type="application/json">(.*?)</script>', html)
+    return json.loads(data)
 
 
 def codes_of(html, book=0):
@@ -267,11 +268,11 @@ def changed(column, value):
         ({"a": [["x"]]}, {}, r"books\['a'\] is a list that is no table of numbers"),
         ({"a": xr.DataTree()}, {}, r"prior.prior_predictive\['bounce_time'\]"),
         ({"a": xr.DataArray(draws(), dims=("page", "__obs__"))}, {}, "needs 'chain', 'draw'"),
-        (None, {"x": "years"}, "column 'years' is missing; the real data have 'county', 'age'"),
+        (None, {"x": "years"}, "column 'years' is missing; the data have 'county', 'age'"),
         (None, {"y": "county"}, "column 'county' does not hold numbers"),
         (None, {"hue": "town"}, "column 'town' is missing"),
         (None, {"real": VISITS.assign(age=np.nan)}, "column 'age', row 0: nan cannot be drawn"),
-        (None, {"real": changed("county", None)}, "column 'county', row 7: the group is missing"),
+        (None, {"real": changed("county", None)}, "column 'county' is missing in row 7"),
         (None, {"palette": {}}, "palette has no colour for 'London'; add one"),
         (None, {"alt": "  "}, "alt is empty; say what the figure looks like"),
         (None, {"ylim": (400, 0)}, r"ylim is \(400, 0\)"),

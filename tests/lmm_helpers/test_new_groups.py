@@ -44,6 +44,10 @@ def fit_of(numbers, *, effects=TAU, group="county", labels=KNOWN, chains=2):
     return xr.DataTree.from_dict({"posterior": xr.Dataset(draws)})
 
 
+def predict(fit, model, data, *, group="county", seed=1):
+    return predict_new_group(fit, model=model, data=data, group=group, seed=seed)
+
+
 def rows(county, x=0.0, **others):
     return pd.DataFrame({"county": county, "x": x, **others})
 
@@ -66,10 +70,10 @@ def plain_fit():
 
 @pytest.mark.parametrize("x", [0.0, 1.0, -2.5])
 def test_the_spread_of_a_new_group_is_the_analytic_one(plain, plain_fit, x):
-    found = predict_new_group(plain_fit, model=plain, data=rows(["Surrey"], x), seed=1)
+    new = predict(plain_fit, plain, rows(["Surrey"], x))
     between = np.sqrt(TAU["1|county"] ** 2 + x**2 * TAU["x|county"] ** 2)
     for name, sd in {"mu": between, "y": np.sqrt(between**2 + SIGMA**2)}.items():
-        (draws,) = flat(found[name])
+        (draws,) = flat(new[name])
         assert draws.size == DRAWS
         assert abs(draws.mean() - (200 - 3 * x)) < 4 * sd / np.sqrt(DRAWS)
         assert abs(draws.std() - sd) < 4 * sd / np.sqrt(2 * DRAWS)
@@ -77,8 +81,8 @@ def test_the_spread_of_a_new_group_is_the_analytic_one(plain, plain_fit, x):
 
 def test_new_groups_have_effects_of_their_own_and_their_rows_share_them(plain, plain_fit):
     data = rows(["Surrey", "Suffolk", "Surrey", "Ely"], [0, 0, 2, 0])
-    found = predict_new_group(plain_fit, model=plain, data=data, seed=1)
-    surrey, suffolk, surrey_at_two, ely = flat(found["mu"])
+    new = predict(plain_fit, plain, data)
+    surrey, suffolk, surrey_at_two, ely = flat(new["mu"])
     correlations = np.corrcoef([surrey, suffolk, ely])[np.triu_indices(3, k=1)]
     assert (np.abs(correlations) < 4 / np.sqrt(DRAWS)).all()
     slope = (surrey_at_two - surrey) / 2
@@ -88,8 +92,8 @@ def test_new_groups_have_effects_of_their_own_and_their_rows_share_them(plain, p
 
 
 def test_visits_to_a_new_group_share_its_line_and_nothing_else(plain, plain_fit):
-    found = predict_new_group(plain_fit, model=plain, data=rows(["Surrey", "Surrey"]), seed=1)
-    (first, second), (line, same_line) = flat(found["y"]), flat(found["mu"])
+    new = predict(plain_fit, plain, rows(["Surrey", "Surrey"]))
+    (first, second), (line, same_line) = flat(new["y"]), flat(new["mu"])
     np.testing.assert_array_equal(line, same_line)
     noise = np.corrcoef(first - line, second - line)[0, 1]
     assert abs(noise) < 4 / np.sqrt(DRAWS)
@@ -99,18 +103,18 @@ def test_the_spread_follows_the_posterior_draw_by_draw(plain, plain_fit):
     fit = plain_fit.copy(deep=True)
     tau = fit["posterior"]["1|county_sigma"]
     tau[:, ::2] = 0.0
-    found = predict_new_group(fit, model=plain, data=rows(["Surrey"]), seed=1)["mu"]
-    assert (found[:, ::2] == 200).all()
-    assert abs(found[:, 1::2].std() - 13) < 4 * 13 / np.sqrt(DRAWS)
+    new = predict(fit, plain, rows(["Surrey"]))["mu"]
+    assert (new[:, ::2] == 200).all()
+    assert abs(new[:, 1::2].std() - 13) < 4 * 13 / np.sqrt(DRAWS)
 
 
 def test_more_new_groups_than_known_ones_in_any_order(plain):
     narrow = fit_of(LINE | {"sigma": SIGMA}, effects={"1|county": 1.0, "x|county": 0.0})
     labels = [f"new {number}" for number in range(8)]
     data = rows(labels[::-1] + labels, np.arange(16.0))
-    found = predict_new_group(narrow, model=plain, data=data, seed=1)
-    assert list(found["__obs__"].to_numpy()) == list(range(16))
-    shifts = flat(found["mu"]) - (200 - 3 * np.arange(16.0))[:, None]
+    new = predict(narrow, plain, data)
+    assert list(new["__obs__"].to_numpy()) == list(range(16))
+    shifts = flat(new["mu"]) - (200 - 3 * np.arange(16.0))[:, None]
     np.testing.assert_allclose(shifts[:8], shifts[8:][::-1], atol=1e-9)
     correlations = np.corrcoef(shifts[:8])[np.triu_indices(8, k=1)]
     assert (np.abs(correlations) < 4.5 / np.sqrt(DRAWS)).all()
@@ -122,16 +126,14 @@ def test_the_residual_spread_of_a_new_group_is_drawn_too():
     fit = fit_of(
         LINE | {"sigma_Intercept": np.log(SIGMA)}, effects=TAU | {"sigma_1|county": spread}
     )
-    found = predict_new_group(
-        fit, model=model, data=rows(["Surrey", "Surrey", "Suffolk"], 1.0), seed=1
-    )
-    surrey, surrey_again, suffolk = np.log(flat(found["sigma"]))
+    new = predict(fit, model, rows(["Surrey", "Surrey", "Suffolk"], 1.0))
+    surrey, surrey_again, suffolk = np.log(flat(new["sigma"]))
     np.testing.assert_array_equal(surrey, surrey_again)
     assert abs(np.corrcoef(surrey, suffolk)[0, 1]) < 4 / np.sqrt(DRAWS)
     assert abs(surrey.mean() - np.log(SIGMA)) < 4 * spread / np.sqrt(DRAWS)
     assert abs(surrey.std() - spread) < 4 * spread / np.sqrt(2 * DRAWS)
     variance = 13**2 + 4**2 + SIGMA**2 * np.exp(2 * spread**2)
-    squares = (flat(found["y"])[0] - 197) ** 2
+    squares = (flat(new["y"])[0] - 197) ** 2
     assert abs(squares.mean() - variance) < 4 * squares.std() / np.sqrt(DRAWS)
 
 
@@ -146,7 +148,7 @@ def test_a_categorical_effect_is_drawn_for_each_level():
     draws = {"web": 10 * common, "web|county": old, "web|county_sigma": 5 * one, "sigma": one}
     fit = xr.DataTree.from_dict({"posterior": xr.Dataset(draws)})
     data = rows(["Surrey", "Surrey"], web=["blog", "news"])
-    blog, news = flat(predict_new_group(fit, model=model, data=data, seed=1)["mu"])
+    blog, news = flat(predict(fit, model, data)["mu"])
     assert abs(blog.std() - 5) < 4 * 5 / np.sqrt(2 * DRAWS)
     assert abs(np.corrcoef(blog, news)[0, 1]) < 4 / np.sqrt(DRAWS)
 
@@ -159,7 +161,7 @@ def test_other_factors_keep_their_own_effects():
     fit["posterior"]["1|web"] = web
     fit["posterior"]["1|web_sigma"] = 100 * one
     data = rows(["Surrey", "Surrey"], web=["blog", "news"])
-    blog, news = flat(predict_new_group(fit, model=model, data=data, seed=1)["mu"])
+    blog, news = flat(predict(fit, model, data)["mu"])
     np.testing.assert_allclose(news - blog, 10)
     assert abs(blog.mean() - 210) < 4 * 2 / np.sqrt(DRAWS)
 
@@ -171,9 +173,9 @@ def test_it_fits_the_draws_that_bambi_makes():
     imagined = model.prior_predictive(draws=200, random_seed=1)
     fit = xr.DataTree.from_dict({"posterior": imagined["prior"].to_dataset()})
     data = pd.DataFrame({"county": ["Surrey"] * 2, "std_age": [0.0, 1.0]})
-    found = predict_new_group(fit, model=model, data=data, seed=1)
-    assert set(found.data_vars) == {"mu", "sigma", "bounce_time"}
-    assert dict(found.sizes) == {"chain": 1, "draw": 200, "__obs__": 2}
+    new = predict(fit, model, data)
+    assert set(new.data_vars) == {"mu", "sigma", "bounce_time"}
+    assert dict(new.sizes) == {"chain": 1, "draw": 200, "__obs__": 2}
 
 
 @pytest.mark.parametrize(
@@ -189,9 +191,7 @@ def test_names_are_data(group, labels):
     taus = {f"1|{group}": 13.0, f"x|{group}": 4.0}
     fit = fit_of(LINE | {"sigma": SIGMA}, effects=taus, group=group, labels=labels)
     data = pd.DataFrame({group: ["a|b", "a|b", '"c"'], "x": 0.0}, index=[7, 7, 7])
-    first, again, other = flat(
-        predict_new_group(fit, model=model, data=data, seed=1, group=group)["mu"]
-    )
+    first, again, other = flat(predict(fit, model, data, group=group)["mu"])
     np.testing.assert_array_equal(first, again)
     assert abs(first.std() - 13) < 4 * 13 / np.sqrt(2 * DRAWS)
     assert abs(np.corrcoef(first, other)[0, 1]) < 4 / np.sqrt(DRAWS)
@@ -200,14 +200,59 @@ def test_names_are_data(group, labels):
 def test_a_seed_fixes_the_draws_and_nothing_given_is_altered(plain, plain_fit):
     data, before = rows(["Surrey", "Suffolk"]), plain_fit.copy(deep=True)
     data_before = data.copy()
-    first, second, third = (
-        predict_new_group(plain_fit, model=plain, data=data, seed=seed) for seed in (1, 1, 2)
-    )
+    first, second, third = (predict(plain_fit, plain, data, seed=seed) for seed in (1, 1, 2))
     xr.testing.assert_identical(first, second)
     assert not (first["mu"] == third["mu"]).any()
     assert not (first["y"] == third["y"]).any()
     xr.testing.assert_identical(plain_fit, before)
     pd.testing.assert_frame_equal(data, data_before)
+
+
+def test_the_noise_follows_the_seed_and_differs_from_group_to_group(plain, plain_fit):
+    data = rows([f"new {number}" for number in range(5)])  # more than there are known ones
+    draws = [predict(plain_fit, plain, data, seed=seed) for seed in (1, 1, 2)]
+    first, same, other = (flat(new["y"] - new["mu"]) for new in draws)
+    np.testing.assert_allclose(first, same)
+    assert abs(np.corrcoef(first[0], other[0])[0, 1]) < 4 / np.sqrt(DRAWS)
+    among = np.corrcoef(first)[np.triu_indices(5, k=1)]
+    assert (np.abs(among) < 4.5 / np.sqrt(DRAWS)).all()
+
+
+class TestLabelsAreText:
+    @pytest.fixture
+    def numbered(self):
+        model = model_of("y ~ x + (1 | county)", labels=[1, 2, 3])
+        effects = {"1|county": 13.0}
+        return model, fit_of(LINE | {"sigma": SIGMA}, effects=effects, labels=["1", "2", "3"])
+
+    @pytest.mark.parametrize("label", [1, "1", 1.0, np.int8(1)])
+    def test_a_known_number_is_known_however_it_is_written(self, numbered, label):
+        model, fit = numbered
+        with pytest.raises(ValueError, match="'county' holds '1', which the model has seen"):
+            predict(fit, model, rows([label]))
+
+    @pytest.mark.parametrize("label", ["01", "1.0", 4])
+    def test_another_text_is_another_group(self, numbered, label):
+        model, fit = numbered
+        assert predict(fit, model, rows([label])).sizes["__obs__"] == 1
+
+    def test_labels_of_several_types_are_refused(self, numbered):
+        model, fit = numbered
+        with pytest.raises(ValueError, match="column 'county' mixes labels of the types"):
+            predict(fit, model, rows([4, "5"]))
+
+
+def test_a_group_whose_rows_were_dropped_is_new():
+    data = data_of(labels=[*KNOWN, "Surrey"])
+    data.loc[data["county"] == "Surrey", "x"] = np.nan
+    model = bmb.Model("y ~ x + (x | county)", data, dropna=True)
+    fit = fit_of(LINE | {"sigma": SIGMA})
+    labels = ["Surrey", "Suffolk", "Ely", "York"]
+    new = predict(fit, model, rows(labels))
+    for draws in flat(new["mu"]):
+        assert abs(draws.std() - TAU["1|county"]) < 4 * TAU["1|county"] / np.sqrt(2 * DRAWS)
+    with pytest.raises(ValueError, match="'Kent', which the model has seen"):
+        predict(fit, model, rows(["Kent"]))
 
 
 def test_bambi_itself_gives_two_new_groups_the_effects_of_one_old_group(plain):
@@ -218,14 +263,14 @@ def test_bambi_itself_gives_two_new_groups_the_effects_of_one_old_group(plain):
     fit["posterior"]["x|county"] = 0 * fit["posterior"]["x|county"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = plain.predict(
+        new = plain.predict(
             fit,
             data=rows(["Surrey", "Suffolk"]),
             sample_new_groups=True,
             inplace=False,
             random_seed=1,
         )
-    surrey, suffolk = flat(found["posterior"]["mu"])
+    surrey, suffolk = flat(new["posterior"]["mu"])
     np.testing.assert_array_equal(surrey, suffolk)
     assert set(np.round(surrey)) == {190.0, 200.0, 210.0}
 
@@ -235,14 +280,14 @@ def test_bambi_itself_gives_two_new_groups_the_effects_of_one_old_group(plain):
     [
         (rows(["Surrey", "Kent"]), "'county' holds 'Kent', which the model has seen"),
         (rows(["Surrey", None]), "'county' is missing in row 1"),
-        (rows(["Surrey"]).drop(columns="county"), "column 'county' is missing from data"),
+        (rows(["Surrey"]).drop(columns="county"), "column 'county' is missing; the data have 'x'"),
         (rows([]), "data has no row"),
         (rows(pd.Categorical(["Surrey", "Kent"])), "'Kent', which the model has seen"),
     ],
 )
 def test_rows_that_hold_no_new_group_are_refused(plain, plain_fit, data, message):
     with pytest.raises(ValueError, match=message):
-        predict_new_group(plain_fit, model=plain, data=data, seed=1)
+        predict(plain_fit, plain, data)
 
 
 STUDENT = bmb.Prior(
@@ -266,15 +311,15 @@ SHIFTED = bmb.Prior(
 def test_models_whose_new_groups_cannot_be_drawn_are_refused(plain_fit, formula, priors, term):
     model = model_of(formula, priors=priors)
     with pytest.raises(ValueError, match=f"the term {term.replace('|', '[|]')} uses 'county'"):
-        predict_new_group(plain_fit, model=model, data=rows(["Surrey"], web="blog"), seed=1)
+        predict(plain_fit, model, rows(["Surrey"], web="blog"))
 
 
 def test_a_model_without_the_factor_is_refused(plain, plain_fit):
     with pytest.raises(ValueError, match="no term of the model varies by 'web'"):
-        predict_new_group(plain_fit, model=plain, data=rows(["Surrey"]), seed=1, group="web")
+        predict(plain_fit, plain, rows(["Surrey"]), group="web")
 
 
 def test_the_fit_of_another_model_is_refused(plain_fit):
     model = model_of("y ~ x + (web | county)")
     with pytest.raises(ValueError, match=r"the posterior lacks 'web\|county'"):
-        predict_new_group(plain_fit, model=model, data=rows(["Surrey"]), seed=1)
+        predict(plain_fit, model, rows(["Surrey"]))

@@ -1,19 +1,22 @@
 """Colours and the model graph."""
 
+import arviz as az
 import bambi as bmb
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
 from lmm_helpers import (
     COUNTY_COLOURS,
-    COUNTY_SIZES,
     candidate_models,
     load_bounce,
+    name_panels,
     plot_model_graph,
 )
+from lmm_helpers.data.bounce import COUNTY_SIZES
 
 mpl.use("agg")
 
@@ -26,6 +29,13 @@ def close_figures():
 
 def test_every_county_has_a_colour_in_the_order_of_the_book():
     assert list(COUNTY_COLOURS) == list(COUNTY_SIZES)
+
+
+def test_colours_keep_their_counties():
+    """A reader knows them from the chapters before."""
+    assert COUNTY_COLOURS["Cumbria"] == "#882255"
+    assert COUNTY_COLOURS["Kent"] == "#5fa8d3"
+    assert COUNTY_COLOURS["London"] == "#aa4499"
 
 
 def test_colours_differ_and_can_be_seen_on_white():
@@ -65,7 +75,48 @@ def test_group_effects_keep_their_law_though_offsets_are_hidden():
     assert "mu\ncomputed" in boxes
 
 
+def test_arrows_lead_from_a_parameter_to_what_depends_on_it():
+    ax = plot_model_graph(candidate_models(load_bounce())["varying intercept"])
+    places = {text.get_text().split("\n")[0]: text.get_position() for text in ax.texts}
+    arrows = [(text.get_position(), text.xy) for text in ax.texts if hasattr(text, "arrow_patch")]
+    assert (places["1|county_sigma"], places["1|county"]) in arrows
+    assert (places["mu"], places["bounce_time"]) in arrows
+    assert all(start[1] > end[1] for start, end in arrows)
+
+
+def test_graph_draws_slopes_of_a_factor():
+    visits = load_bounce()
+    visits["web"] = pd.Categorical(np.resize(["blog", "news", "shop"], len(visits)))
+    boxes, _ = drawn(plot_model_graph(bmb.Model("bounce_time ~ web + (web | county)", visits)))
+    assert "web|county\nNormal × 2" in boxes
+    assert "web|county_sigma\nHalfNormal × 2" in boxes
+    assert "web\nNormal × 2" in boxes
+    assert boxes.count("once for each county (8)") == 1
+    assert "613 visits" in boxes
+
+
+def test_a_predictor_called_offset_is_drawn():
+    visits = load_bounce().rename(columns={"std_age": "age_offset"})
+    boxes, _ = drawn(plot_model_graph(bmb.Model("bounce_time ~ age_offset", visits)))
+    assert "age_offset\nNormal" in boxes
+
+
 def test_graph_uses_the_given_axes():
     _, ax = plt.subplots()
     model = bmb.Model("bounce_time ~ 1", load_bounce())
     assert plot_model_graph(model, ax=ax) is ax
+
+
+def test_panels_get_their_names_the_title_and_common_limits():
+    draws = np.random.default_rng(1).normal(size=(2, 50, 2))
+    fit = az.from_dict({"posterior": {"slope": draws}})
+    figure = name_panels(az.plot_trace(fit), "Two slopes", ["<b>", "$Kent"], ylim=(-5, 5))
+    assert figure.get_suptitle() == "Two slopes"
+    left, right = figure.axes
+    assert [ax.get_title(loc=mpl.rcParams["axes.titlelocation"]) for ax in (left, right)] == [
+        "<b>",
+        "$Kent",
+    ]
+    assert left.get_ylim() == right.get_ylim() == (-5, 5)
+    with pytest.raises(ValueError, match="3 names for 2 panels"):
+        name_panels(az.plot_trace(fit), "Two slopes", ["a", "b", "c"])

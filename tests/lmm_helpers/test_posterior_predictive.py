@@ -16,6 +16,8 @@ GROUPS = pd.Series(
     ),
     name="county",
 )
+VISITS = pd.DataFrame({"county": GROUPS})
+WITHOUT_ONE = pd.DataFrame({"county": GROUPS.where(GROUPS.index != 6)})
 
 
 @pytest.fixture
@@ -46,23 +48,23 @@ def by_hand(fit, group, statistic):
     ],
 )
 def test_each_number_against_a_direct_loop(fit, statistic, direct):
-    table = predictive_by_group(fit, groups=GROUPS, statistic=statistic, ci_prob=0.8)
+    table = predictive_by_group(fit, data=VISITS, group="county", statistic=statistic, ci_prob=0.8)
     for group in ["it's", "a | b"]:
         assert table.loc[group].to_list() == pytest.approx(by_hand(fit, group, direct))
 
 
 def test_groups_keep_their_order_and_name_and_empty_ones_are_left_out(fit):
-    table = predictive_by_group(fit, groups=GROUPS, statistic="median")
+    table = predictive_by_group(fit, data=VISITS, group="county", statistic="median")
     assert list(table.index) == ["it's", "a | b"]
     assert table.index.name == "county"
 
 
 def test_a_p_value_tells_a_model_that_predicts_too_much_from_one_that_predicts_too_little(fit):
-    groups = ["all"] * 7
+    all_visits = {"data": VISITS.assign(visitors="all"), "group": "visitors"}
     fit["posterior_predictive"] = fit["posterior_predictive"].to_dataset() + 100
-    assert predictive_by_group(fit, groups=groups, statistic="median")["p_value"].item() == 1
+    assert predictive_by_group(fit, **all_visits, statistic="median")["p_value"].item() == 1
     fit["posterior_predictive"] = fit["posterior_predictive"].to_dataset() - 200
-    assert predictive_by_group(fit, groups=groups, statistic="median")["p_value"].item() == 0
+    assert predictive_by_group(fit, **all_visits, statistic="median")["p_value"].item() == 0
 
 
 @pytest.mark.parametrize(
@@ -70,19 +72,40 @@ def test_a_p_value_tells_a_model_that_predicts_too_much_from_one_that_predicts_t
     [
         ({"statistic": "mode"}, "statistic is 'mode'; choose 'median', 'sd'"),
         ({"ci_prob": 89}, "ci_prob is a probability"),
-        ({"groups": ["a"] * 6}, "6 labels for 7 observations"),
-        ({"groups": [*"abcdef", None]}, r"groups\[6\] is missing"),
+        ({"data": VISITS[:6]}, "6 rows for 7 observations"),
+        ({"data": WITHOUT_ONE}, "column 'county' is missing in row 6"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(fit, change, message):
     with pytest.raises(ValueError, match=message):
-        predictive_by_group(fit, **({"groups": GROUPS, "statistic": "sd"} | change))
+        predictive_by_group(
+            fit, **({"data": VISITS, "group": "county", "statistic": "sd"} | change)
+        )
 
 
 def test_a_fit_without_predictions_is_refused(fit):
     with pytest.raises(ValueError, match='kind="response"'):
         predictive_by_group(
             xr.DataTree.from_dict({"observed_data": fit["observed_data"].to_dataset()}),
-            groups=GROUPS,
+            data=VISITS,
+            group="county",
             statistic="sd",
         )
+
+
+@pytest.mark.parametrize("statistic", ["sd", "skewness"])
+def test_what_is_not_defined_of_a_single_observation_is_nan(fit, statistic):
+    visits = VISITS.assign(county=["alone", *["others"] * 6])
+    table = predictive_by_group(fit, data=visits, group="county", statistic=statistic)
+    assert table.loc["alone"].isna().all()
+    assert table.loc["others"].notna().all()
+
+
+def test_a_group_label_is_its_text(fit):
+    table = predictive_by_group(
+        fit,
+        data=pd.DataFrame({"school": [10.0, 2, 2, 10, 2, 2, 10]}),
+        group="school",
+        statistic="median",
+    )
+    assert list(table.index) == ["2", "10"]

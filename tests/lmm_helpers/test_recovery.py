@@ -112,38 +112,38 @@ def refits():
         return dict(zip(MODELS, pool.map(refit, MODELS, [SEED, SEED + 1]), strict=True))
 
 
-def population(found):
+def population(refit):
     """Which parameters there is one of: all but the effects of the counties."""
-    terms, counts = np.unique(found["terms"], return_counts=True)
-    return np.isin(found["terms"], terms[counts == 1])
+    terms, counts = np.unique(refit["terms"], return_counts=True)
+    return np.isin(refit["terms"], terms[counts == 1])
 
 
-def covered(found, prob=PROB, truth=None):
+def covered(refit, prob=PROB, truth=None):
     """Whether the equal-tailed interval holds the truth, by data set and parameter."""
-    truth = found["truth"] if truth is None else truth
-    low, high = np.moveaxis(found["bounds"][prob], 1, 0)
+    truth = refit["truth"] if truth is None else truth
+    low, high = np.moveaxis(refit["bounds"][prob], 1, 0)
     return (low <= truth) & (truth <= high)
 
 
-def improbable_counts(found, truth=None):
+def improbable_counts(refit, truth=None):
     """Name the population parameters covered too seldom or too often for a binomial."""
-    single = population(found)
-    counts = covered(found, truth=truth)[:, single].sum(axis=0)
+    single = population(refit)
+    counts = covered(refit, truth=truth)[:, single].sum(axis=0)
     return {
         str(term): int(count)
-        for term, count in zip(found["terms"][single], counts, strict=True)
+        for term, count in zip(refit["terms"][single], counts, strict=True)
         if stats.binomtest(int(count), DATA_SETS, PROB).pvalue < 0.01 / len(counts)
     }
 
 
-def bias(found, truth=None):
+def bias(refit, truth=None):
     """Give the bias of each population parameter in standard errors.
 
     An error in posterior standard deviations has mean 0 and variance 1 in this design, whatever
     the data; the standard error of the mean of n such errors is known.
     """
-    truth = found["truth"] if truth is None else truth
-    errors = ((found["mean"] - truth) / found["sd"])[:, population(found)]
+    truth = refit["truth"] if truth is None else truth
+    errors = ((refit["mean"] - truth) / refit["sd"])[:, population(refit)]
     return errors.mean(axis=0) * np.sqrt(len(errors))
 
 
@@ -171,33 +171,33 @@ def test_each_population_parameter_is_covered_as_often_as_a_binomial_allows(refi
 
 
 def test_all_parameters_and_county_lines_together_are_covered_in_89_percent(refits):
-    shares = np.concatenate([covered(found).mean(axis=1) for found in refits.values()])
+    shares = np.concatenate([covered(refit).mean(axis=1) for refit in refits.values()])
     assert not off_89_percent(shares), f"covered {shares.mean():.1%} of the time"
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_no_population_parameter_is_biased_beyond_two_standard_errors(refits, name):
-    found = refits[name]
-    biases = bias(found)
-    named = dict(zip(found["terms"][population(found)], biases.round(2), strict=True))
+    refit = refits[name]
+    biases = bias(refit)
+    named = dict(zip(refit["terms"][population(refit)], biases.round(2), strict=True))
     assert not beyond_two_se(biases), f"biases in standard errors: {named}"
 
 
 @pytest.mark.parametrize("prob", [prob for prob in PROBS if prob != PROB])
 def test_intervals_of_another_width_would_be_noticed(refits, prob):
-    shares = np.concatenate([covered(found, prob).mean(axis=1) for found in refits.values()])
+    shares = np.concatenate([covered(refit, prob).mean(axis=1) for refit in refits.values()])
     assert off_89_percent(shares)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_wrong_sign_would_be_noticed(refits, name):
-    found = refits[name]
-    wrong = np.where(found["terms"] == "std_age", -found["truth"], found["truth"])
-    assert "std_age" in improbable_counts(found, truth=wrong)
+    refit = refits[name]
+    wrong = np.where(refit["terms"] == "std_age", -refit["truth"], refit["truth"])
+    assert "std_age" in improbable_counts(refit, truth=wrong)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_wrong_scale_would_be_noticed(refits, name):
-    found = refits[name]
-    wrong = np.where(found["terms"] == "1|county_sigma", found["truth"] / 2, found["truth"])
-    assert beyond_two_se(bias(found, truth=wrong))
+    refit = refits[name]
+    wrong = np.where(refit["terms"] == "1|county_sigma", refit["truth"] / 2, refit["truth"])
+    assert beyond_two_se(bias(refit, truth=wrong))

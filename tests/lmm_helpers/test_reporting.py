@@ -18,7 +18,7 @@ class Cells(HTMLParser):
 
     def __init__(self, page):
         super().__init__()
-        self.found, self.inside = [], False
+        self.texts, self.inside = [], False
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
@@ -27,18 +27,18 @@ class Cells(HTMLParser):
         )
         self.inside = tag in {"th", "td"}
         if self.inside:
-            self.found.append("")
+            self.texts.append("")
 
     def handle_endtag(self, tag):
         self.inside = False
 
     def handle_data(self, data):
         if self.inside:
-            self.found[-1] += data
+            self.texts[-1] += data
 
 
 def test_html_reads_back_as_it_was():
-    cells = Cells(table_markup(HOSTILE.rename_axis(None), markup="html")).found
+    cells = Cells(table_markup(HOSTILE.rename_axis(None), markup="html")).texts
     rows = [str(value) for row in HOSTILE.itertuples() for value in row]
     assert cells == ["", *HOSTILE.columns, *rows]
 
@@ -70,3 +70,18 @@ def test_text_is_written_as_it_is():
 def test_an_unknown_markup_is_refused():
     with pytest.raises(ValueError, match="'rst'"):
         table_markup(HOSTILE, markup="rst")
+
+
+BROKEN = pd.DataFrame({"a|b\nc": ["one\r\ntwo", "x|y"]}, index=["1|county\n", "z"])
+
+
+def test_a_line_break_does_not_end_a_row():
+    assert table_markup(BROKEN, markup="markdown").count("\n") == 3
+    assert "one two" in table_markup(BROKEN, markup="markdown")
+    assert len([r for r in table_markup(BROKEN, markup="latex").splitlines() if "&" in r]) == 3
+
+
+def test_latex_has_no_bare_bar():
+    latex = table_markup(BROKEN.rename_axis("p|q"), markup="latex")
+    assert "|" not in latex
+    assert r"1\textbar{}county" in latex

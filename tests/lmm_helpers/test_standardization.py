@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lmm_helpers import Scale, standardize
+from lmm_helpers.data.standardization import Scale, standardize
 
 values = arrays(float, st.integers(2, 40), elements=st.integers(-1000, 1000).map(float)).filter(
     lambda array: np.ptp(array) > 0

@@ -14,6 +14,7 @@ from scipy.special import logsumexp
 
 from lmm_helpers import (
     COUNTY_COLOURS,
+    agreement,
     candidate_models,
     check_convergence,
     chosen_model,
@@ -140,18 +141,13 @@ def elpd_of_night_without_it(row):
     return logsumexp(scores) - np.log(scores.size)
 
 
-def differences(ours, theirs):
-    """Each parameter's difference of means in combined Monte Carlo errors, and ratio of sds."""
-    assert set(ours.index) == set(theirs.index)
-    theirs = theirs.reindex(ours.index)
-    error = np.hypot(ours["mcse_mean"], theirs["mcse_mean"])
-    return (ours["mean"] - theirs["mean"]) / error, ours["sd"] / theirs["sd"]
-
-
 def assert_same(ours, theirs):
-    means, sds = differences(ours, theirs)
+    """Compare means in combined Monte Carlo errors, and sds; none is left out on either side."""
+    assert set(ours.index) == set(theirs.index)
+    means = agreement(ours, theirs)["difference"]
     assert means.abs().max() < 4, means.sort_values()
     assert np.sqrt((means**2).mean()) < 2, "single differences are small, but all lie one way"
+    sds = ours["sd"] / theirs["sd"].reindex(ours.index)
     assert sds.between(0.9, 1.1).all(), sds.sort_values()
 
 
@@ -237,11 +233,13 @@ def test_correlated_slopes_as_chapter_4_writes_them_agree_with_brms():
 def reml(response, predictor, group, data, *, slopes):
     """What statsmodels estimates, under Bambi's names."""
     effects = {"re_formula": "1", "vc_formula": {"slope": f"0 + {predictor}"}} if slopes else {}
-    found = smf.mixedlm(f"{response} ~ {predictor}", data, groups=group, **effects).fit(reml=True)
-    spreads = np.sqrt([*np.diag(found.cov_re), *found.vcomp, found.scale])
+    reml_fit = smf.mixedlm(f"{response} ~ {predictor}", data, groups=group, **effects).fit(
+        reml=True
+    )
+    spreads = np.sqrt([*np.diag(reml_fit.cov_re), *reml_fit.vcomp, reml_fit.scale])
     slope_spread = [f"{predictor}|{group}_sigma"] if slopes else []
     names = ["Intercept", predictor, f"1|{group}_sigma", *slope_spread, "sigma"]
-    return pd.Series([*found.fe_params, *spreads], index=names)
+    return pd.Series([*reml_fit.fe_params, *spreads], index=names)
 
 
 @pytest.mark.parametrize(
