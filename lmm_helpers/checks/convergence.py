@@ -19,7 +19,31 @@ E_BFMI_LIMIT = 0.3
 CHECKS = ("divergences", "tree depth", "R-hat", "bulk ESS", "tail ESS", "E-BFMI")
 
 
-def check_convergence(fit: xr.DataTree, *, expected_faults: Collection[str] = ()) -> pd.DataFrame:
+class Verdict(pd.DataFrame):
+    """A table of checks that a page shows as one line, to be unfolded."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The table, to be shown in full."""
+        return pd.DataFrame(self)
+
+    def __repr__(self) -> str:
+        """Say in a line whether the fit has converged."""
+        failed = self[~self["passed"]]
+        if len(failed):
+            faults = (f"{check} {row.worst:,}" for check, row in failed.iterrows())
+            return f"not converged: {', '.join(faults)}"
+        fewest = int(self.loc[["bulk ESS", "tail ESS"], "worst"].min())
+        r_hat = float(self.loc["R-hat", "worst"])
+        return f"converged: R-hat ≤ {r_hat}, ESS ≥ {fewest:,}, no divergences"
+
+    def _repr_html_(self) -> str:
+        """Fold the table under its line."""
+        table = self.table.to_html(border=0)
+        return f"<details><summary>{self!r}</summary>{table}</details>"
+
+
+def check_convergence(fit: xr.DataTree, *, expected_faults: Collection[str] = ()) -> Verdict:
     """Raise an error unless the draws of a fit can be trusted.
 
     Parameters
@@ -34,7 +58,7 @@ def check_convergence(fit: xr.DataTree, *, expected_faults: Collection[str] = ()
 
     Returns
     -------
-    pandas.DataFrame
+    Verdict
         What `judge_convergence` returns.
 
     Raises
@@ -58,8 +82,8 @@ def check_convergence(fit: xr.DataTree, *, expected_faults: Collection[str] = ()
     >>> noise = xr.DataArray(np.random.default_rng(1).normal(size=(4, 500)), dims=("chain", "draw"))
     >>> record = xr.Dataset({"energy": noise, "diverging": noise > 9})
     >>> fit = {"posterior": xr.Dataset({"slope": noise}), "sample_stats": record}
-    >>> check_convergence(xr.DataTree.from_dict(fit))["passed"].all().item()
-    True
+    >>> check_convergence(xr.DataTree.from_dict(fit))
+    converged: R-hat ≤ 1.005, ESS ≥ 1,788, no divergences
     """
     unknown = set(expected_faults) - set(CHECKS)
     if unknown:
@@ -71,11 +95,11 @@ def check_convergence(fit: xr.DataTree, *, expected_faults: Collection[str] = ()
     else:
         surprises = [f"{check} fails" for check in CHECKS if check in failed]
     if surprises:
-        raise RuntimeError(f"{'; '.join(surprises)}.\n{verdict.to_string()}")
+        raise RuntimeError(f"{'; '.join(surprises)}.\n{verdict.table.to_string()}")
     return verdict
 
 
-def judge_convergence(fit: xr.DataTree) -> pd.DataFrame:
+def judge_convergence(fit: xr.DataTree) -> Verdict:
     """Say of each check whether the draws of a fit pass it, and by how much.
 
     Parameters
@@ -85,8 +109,9 @@ def judge_convergence(fit: xr.DataTree) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
-        One row a check: the ``worst`` value over all parameters and chains, ``where`` it
+    Verdict
+        A data frame that shows itself as one line, which unfolds; its ``table`` is shown in
+        full. One row a check: the ``worst`` value over all parameters and chains, ``where`` it
         stands, what is ``required``, and whether it ``passed``. Divergences and draws that
         reached the limit of the tree depth are counted. The ``attrs`` note the
         ``smallest_ess`` (bulk) and, if the fit knows them, the ``sampling_seconds``.
@@ -115,8 +140,8 @@ def judge_convergence(fit: xr.DataTree) -> pd.DataFrame:
     >>> noise = xr.DataArray(np.random.default_rng(1).normal(size=(4, 500)), dims=("chain", "draw"))
     >>> record = xr.Dataset({"energy": noise, "diverging": noise > 2})
     >>> fit = {"posterior": xr.Dataset({"slope": noise}), "sample_stats": record}
-    >>> judge_convergence(xr.DataTree.from_dict(fit)).query("not passed")["worst"].to_dict()
-    {'divergences': 52}
+    >>> judge_convergence(xr.DataTree.from_dict(fit))
+    not converged: divergences 52
     """
     for branch in ("posterior", "sample_stats"):
         if branch not in fit.children:
@@ -149,9 +174,8 @@ def judge_convergence(fit: xr.DataTree) -> pd.DataFrame:
         ("tail ESS", *_worst(parameters["ess_tail"], at_least=fewest)),
         ("E-BFMI", *_worst(bfmi, at_least=E_BFMI_LIMIT, digits=2)),
     ]
-    verdict = pd.DataFrame(
-        rows, columns=["check", "worst", "where", "required", "passed"], dtype=object
-    ).set_index("check")
+    verdict = Verdict(rows, columns=["check", "worst", "where", "required", "passed"], dtype=object)
+    verdict.index = pd.Index(verdict.pop("check"))
     verdict["passed"] = verdict["passed"].astype(bool)
     verdict.attrs["smallest_ess"] = float(parameters["ess_bulk"].min())
     if "sampling_time" in fit["posterior"].attrs:

@@ -242,7 +242,7 @@ class _Refits(az.SamplingWrapper):  # type: ignore[misc]
             failed = ", ".join(verdict.index[~verdict["passed"]])
             raise RuntimeError(
                 f"the refit without {self.labels[left_out]!r} fails {failed}; raise draws, tune "
-                f"or target_accept.\n{verdict.to_string()}"
+                f"or target_accept.\n{verdict.table.to_string()}"
             )
         return fit
 

@@ -1,12 +1,15 @@
 """The gate: what is sound passes, and each fault is seen and named."""
 
+import re
+
 import arviz as az
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 from lmm_helpers import check_convergence, judge_convergence
-from lmm_helpers.checks.convergence import E_BFMI_LIMIT, ESS_LIMIT, R_HAT_LIMIT
+from lmm_helpers.checks.convergence import CHECKS, E_BFMI_LIMIT, ESS_LIMIT, R_HAT_LIMIT
 
 
 def fit_of(slope, *, energy=None, divergences=0, too_deep=0):
@@ -201,3 +204,14 @@ def test_a_single_chain_cannot_be_judged():
 def test_an_unknown_check_is_refused():
     with pytest.raises(ValueError, match="rhat"):
         check_convergence(fit_of(noise()), expected_faults=["rhat"])
+
+
+def test_a_verdict_shows_one_line_that_unfolds():
+    passed, failed = judge_convergence(fit_of(noise())), judge_convergence(FAULTY["R-hat"])
+    assert re.fullmatch(r"converged: R-hat ≤ 1\.\d+, ESS ≥ [\d,]+, no divergences", repr(passed))
+    assert repr(failed).startswith(f"not converged: R-hat {failed.loc['R-hat', 'worst']}, bulk ESS")
+    assert "divergences" not in repr(failed)
+    for verdict in (passed, failed):
+        assert f"<summary>{verdict!r}</summary><table" in verdict._repr_html_()
+        assert type(verdict.table) is pd.DataFrame
+        assert verdict.table.index.to_list() == list(CHECKS)
