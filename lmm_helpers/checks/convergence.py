@@ -34,8 +34,8 @@ class Verdict(pd.DataFrame):
             faults = (f"{check} {row.worst:,}" for check, row in failed.iterrows())
             return f"not converged: {', '.join(faults)}"
         fewest = int(self.loc[["bulk ESS", "tail ESS"], "worst"].min())
-        r_hat = float(self.loc["R-hat", "worst"])
-        return f"converged: R-hat ≤ {r_hat}, ESS ≥ {fewest:,}, no divergences"
+        r_hat = self["worst"]["R-hat"]
+        return f"converged: R-hat ≤ {r_hat:.3f}, ESS ≥ {fewest:,}, no divergences"
 
     def _repr_html_(self) -> str:
         """Fold the table under its line."""
