@@ -153,9 +153,8 @@ def _is_normal_around_zero(term: GroupSpecificTerm, group: str) -> bool:
 def _fitted_groups(model: bmb.Model, group: str) -> pd.Series:
     """Give a value for each group that the fit has seen, not those of rows that were dropped."""
     own = next(own for _, own, names in _terms(model) if own and group in names)
-    fitted = {own.groups[code] for code in np.unique(own.group_index)}
     values: pd.Series = model.data[group].dropna().drop_duplicates()
-    return values[[str(value) in fitted for value in values]]
+    return values[[str(value) in own.groups for value in values]]
 
 
 def _codes(data: pd.DataFrame, *, group: str, known: pd.Series) -> tuple[NDArray[np.intp], int]:

@@ -13,6 +13,8 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from lmm_helpers import candidate_models, elpd_by_group, leave_one_group_out, load_bounce
+from lmm_helpers.checks import cross_validation
+from lmm_helpers.checks.convergence import judge_convergence
 from lmm_helpers.checks.cross_validation import _log_density_by_group
 
 GROUPS = ["O'Neill | Co", "b c", "b c", "O'Neill | Co", "b c", "single"]
@@ -178,6 +180,17 @@ def test_a_group_does_not_inform_its_own_prediction(few_visits):
 def test_a_refit_that_does_not_converge_is_refused(few_visits):
     with pytest.raises(RuntimeError, match="the refit without 'Kent' fails R-hat"):
         scores(few_visits, "time ~ age", {}, draws=20, tune=20)
+
+
+def test_the_refusal_names_the_group_whose_refit_failed(few_visits, monkeypatch):
+    passed = iter([True, False])
+
+    def second_fails(fit):
+        return judge_convergence(fit).assign(passed=next(passed))
+
+    monkeypatch.setattr(cross_validation, "judge_convergence", second_fails)
+    with pytest.raises(RuntimeError, match='the refit without "it\'s" fails divergences'):
+        scores(few_visits, "time ~ age", {})
 
 
 class TestRefusals:
