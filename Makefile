@@ -5,6 +5,7 @@
 #   make lab                   open the chapters in JupyterLab
 #   make serve                 show the built book on this machine
 #   make chapter NAME=01_eda   execute and proof one chapter
+#   make twice                 execute the whole book a second time and compare every output
 #   make accept                look at the figures that changed, then accept them
 #   make reference            run the models in real brms and lme4 (needs R), show what changed
 #   make bench               measure speed and memory, where it stopped; FRESH=1 starts anew
@@ -15,15 +16,16 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := book
-.PHONY: book test lab serve chapter accept reference bench lock clean environment
+.PHONY: book test lab serve chapter twice accept reference bench lock clean environment
 
 BIN := .venv/bin
 UV := $(or $(shell command -v uv),.venv-uv/bin/uv)
-PRESS := $(BIN)/doit -n $(shell nproc 2>/dev/null || echo 2)
+PRESS := $(BIN)/doit
 PORT ?= 8000
 
-# A machine may forbid byte code (containers often do); then every import of Bambi costs ten seconds.
-export PYTHONDONTWRITEBYTECODE :=
+# What this user tells every Python says nothing to the book's; and where byte code is forbidden
+# (containers often do), every import of Bambi would cost ten seconds.
+unexport $(filter PYTHON%,$(.VARIABLES))
 
 book: environment
 	$(PRESS) book
@@ -44,6 +46,9 @@ serve: book
 chapter: environment
 	@test -n "$(NAME)" || { echo "make chapter NAME=01_eda: which chapter?" >&2; exit 2; }
 	$(PRESS) chapter --name "$(NAME)"
+
+twice: environment
+	$(PRESS) twice
 
 accept: environment
 	$(PRESS) accept
@@ -66,7 +71,8 @@ environment: .venv/.synced
 
 # The stamp is written last: an interrupted installation is simply done again.
 .venv/.synced: requirements.txt pyproject.toml lmm_large/pyproject.toml .python-version | $(UV)
-	test -x $(BIN)/python || $(UV) venv --quiet --python "$$(cat .python-version)" .venv
+	$(BIN)/python --version 2>/dev/null | grep --quiet --word-regexp "Python $$(cat .python-version)" || \
+		$(UV) venv --quiet --clear --python "$$(cat .python-version)" .venv
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.txt
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable ./lmm_large --editable .
 	touch $@

@@ -5,16 +5,14 @@ A chapter is named by its path below `book/` without the suffix: "01_eda", "appe
 
 import json
 import os
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 
 BOOK = Path("book")
 BUILD = Path("_build")
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 Notebook = dict[str, Any]
 Cell = dict[str, Any]
@@ -33,34 +31,26 @@ class Place(NamedTuple):
 
 def pages() -> list[str]:
     """Names of all pages in reading order, as `_toc.yml` gives them."""
-    toc = yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8"))
-    names = [Path(entry).relative_to(BOOK).as_posix() for entry in _entries(toc)]
-    missing = [name for name in names if not _sources(name)]
+    try:
+        entries = [*parse_toc_yaml("_toc.yml")]
+    except (MalformedError, yaml.YAMLError) as error:
+        raise SystemExit(f"_toc.yml cannot be read: {error}") from None
+    names = [entry.removeprefix(f"{BOOK}/") for entry in entries]
+    missing = [entry for entry, name in zip(entries, names, strict=True) if not sources(name)]
     if missing:
         raise SystemExit(f"_toc.yml names pages that book/ does not hold: {', '.join(missing)}")
     return names
 
 
-def _entries(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        for key in ("root", "file"):
-            if key in node:
-                yield str(node[key])
-        for key in ("parts", "chapters", "sections", "entries", "subtrees"):
-            yield from _entries(node.get(key))
-    elif isinstance(node, list):
-        for item in node:
-            yield from _entries(item)
-
-
-def _sources(name: str) -> list[Path]:
+def sources(name: str) -> list[Path]:
+    """The files that could hold a page; one of them does."""
     paths = (BOOK / f"{name}{suffix}" for suffix in (".ipynb", ".md"))
     return [path for path in paths if path.is_file()]
 
 
 def page_source(name: str) -> Path:
     """The file that holds a page."""
-    return _sources(name)[0]
+    return sources(name)[0]
 
 
 def chapters() -> list[str]:
@@ -112,14 +102,20 @@ def write(path: Path, content: str | bytes) -> None:
     """Write a file in one step: a reader, or a kill, finds the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(content.encode() if isinstance(content, str) else content)
-    beside.replace(path)
+    try:
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def read_notebook(path: Path) -> Notebook:
     """A notebook whose cell sources and texts are strings (nbformat allows lists of lines)."""
     notebook = read_json(path)
-    for cell in notebook.get("cells", []):
+    cells = notebook.get("cells")
+    if not (isinstance(cells, list) and cells and all("source" in cell for cell in cells)):
+        raise SystemExit(f"{path} holds no cells: restore it, or take it from _toc.yml")
+    for cell in cells:
         cell["source"] = text(cell["source"])
     return notebook
 
@@ -127,11 +123,6 @@ def read_notebook(path: Path) -> Notebook:
 def text(lines: Any) -> str:
     """A string, or the list of lines in which nbformat may store one."""
     return "".join(lines) if isinstance(lines, list) else str(lines)
-
-
-def without_colours(log: str) -> str:
-    """A text without the control sequences of terminals."""
-    return COLOUR.sub("", log)
 
 
 def placed_cells(chapter: str, notebook: Notebook) -> list[tuple[Place, Cell]]:

@@ -7,14 +7,14 @@ gets its record then.  A failing cell leaves the partial notebook in `_build/fai
 import argparse
 import json
 import os
+import re
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import IO
 
 from bookbuild import fits, freshness, progress
 from bookbuild.chapters import (
@@ -24,10 +24,11 @@ from bookbuild.chapters import (
     Notebook,
     executed,
     known,
+    page_source,
+    pages,
     read_notebook,
     record,
     source,
-    without_colours,
     write,
     write_json,
 )
@@ -35,6 +36,8 @@ from bookbuild.python import claims
 from bookbuild.stopping import stop_at_signals
 
 CELL_TIMEOUT = 3600
+# What a user's environment may say to Python, Jupyter and the libraries; a kernel hears none of it.
+FOREIGN = re.compile(r"PYTHON|JUPYTER|IPYTHON|MPL|MATPLOTLIBRC|NUMBA|PYTENSOR|DASK|POLARS|ARVIZ")
 LIBRARIES = [
     *("arviz", "arviz-base", "arviz-plots", "arviz-stats", "bambi", "ipykernel", "lmm-helpers"),
     *("matplotlib", "numba", "numpy", "nutpie", "pandas", "papermill", "preliz", "pymc"),
@@ -51,10 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
     chapter = known(options.chapter)
     parameters = {name: _value(value) for name, value in options.p}
     stop_at_signals(f"{chapter}: stopped, nothing of it is kept")
-    with progress.only_worker(chapter) as status:
+    with progress.only_worker(chapter):
         if freshness.is_fresh(chapter, parameters):
             return 0
-        return _execute(chapter, parameters, status)
+        return _execute(chapter, parameters)
 
 
 def _value(written: str) -> object:
@@ -65,7 +68,7 @@ def _value(written: str) -> object:
         return written
 
 
-def _execute(chapter: str, parameters: Mapping[str, object], status: IO[str]) -> int:
+def _execute(chapter: str, parameters: Mapping[str, object]) -> int:
     _prepare_environment(BUILD.absolute())
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -77,46 +80,54 @@ def _execute(chapter: str, parameters: Mapping[str, object], status: IO[str]) ->
     try:
         # The kernel is spoken to through sockets in a folder, so that no network is needed at all;
         # their names have a short limit, so the folder is not below this one.
-        with progress.ticking(), tempfile.TemporaryDirectory(prefix="kernel-") as sockets:
-            defaults = _run(chapter, parameters, running, started, status, f"{sockets}/socket")
+        with tempfile.TemporaryDirectory(prefix="kernel-") as sockets:
+            reads = Path(sockets) / "reads"
+            os.environ["BOOK_READS"] = str(reads)
+            defaults = _run(chapter, parameters, running, f"{sockets}/socket")
+            opened = reads.read_bytes()
     except PapermillExecutionError as error:
         trace = "\n".join("\n".join(error.traceback).splitlines()[-25:])
-        progress.say(_failure(chapter, running, f"{error.ename}: {error.evalue}\n\n{trace}"))
+        _say(_failure(chapter, running, f"{error.ename}: {error.evalue}\n\n{trace}"))
         return 1
     except (DeadKernelError, CellTimeoutError) as error:
-        progress.say(_failure(chapter, running, f"{type(error).__name__}: {error}"))
+        _say(_failure(chapter, running, f"{type(error).__name__}: {error}"))
         return 1
     seconds = time.time() - started
     notebook = _without_traces(read_notebook(running))
-    _keep(chapter, notebook, parameters, defaults, key, seconds)
+    reads_of = freshness.read_by(chapter, notebook, opened)
+    _keep(chapter, notebook, parameters, defaults, key, seconds, started, reads_of)
     running.unlink()
-    progress.say(f"{chapter}: executed in {seconds:.0f} s")
+    _say(f"{chapter}: executed in {seconds:.0f} s")
     return 0
 
 
 def _prepare_environment(build: Path) -> None:
-    """One thread a library, no configuration of this user, compiled code kept between builds."""
+    """The same for every user: nothing of their configuration, one thread a library, own caches."""
+    for name in [name for name in os.environ if FOREIGN.match(name)]:
+        del os.environ[name]
     profile = build / "ipython" / "profile_default" / "ipython_kernel_config.py"
     write(profile, freshness.KERNEL_STARTUP.read_bytes())
+    kernel = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    specification = {"argv": kernel, "display_name": "Python", "language": "python"}
+    write_json(build / "jupyter" / "kernels" / "python3" / "kernel.json", specification)
     cache = build / "cache"
     os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
     os.environ |= {
         "IPYTHONDIR": str(build / "ipython"),
+        "JUPYTER_PATH": str(build / "jupyter"),
+        "JUPYTER_CONFIG_DIR": str(build / "jupyter"),
         "MPLCONFIGDIR": str(cache / "matplotlib"),
         "NUMBA_CACHE_DIR": str(cache / "numba"),
         "PYTENSOR_FLAGS": f"base_compiledir='{cache / 'pytensor'}'",
-        "PYTHONHASHSEED": "0",
+        "PYTHONHASHSEED": os.environ.get("BOOK_HASH_SEED", "0"),
+        "PYTHONPATH": f"{Path.cwd()}{os.pathsep}{Path(__file__).parents[1]}",
     }
-    os.environ.pop("MATPLOTLIBRC", None)
-    os.environ.pop("MPLBACKEND", None)
 
 
 def _run(
     chapter: str,
     parameters: Mapping[str, object],
     output: Path,
-    started: float,
-    status: IO[str],
     sockets: str,
 ) -> dict[str, str]:
     """Execute the notebook with papermill; returns the parameters it declares, with defaults."""
@@ -133,7 +144,8 @@ def _run(
     def cell_done(**_: object) -> None:
         nonlocal done
         done += 1
-        progress.show(progress.Status(chapter, done, total, started), status)
+        if done == 0 or 4 * done // total > 4 * (done - 1) // total:
+            _say(f"{chapter} {done}/{total} cells")
 
     cell_done()
     papermill.execute_notebook(
@@ -145,13 +157,22 @@ def _run(
         execution_timeout=CELL_TIMEOUT,
         start_timeout=300,
         resources={"metadata": {"path": str((BOOK / chapter).parent.absolute())}},
-        extra_arguments=["--HistoryManager.enabled=False", "--log-level=CRITICAL"],
+        extra_arguments=[
+            "--HistoryManager.enabled=False",
+            "--log-level=CRITICAL",
+            "--InteractiveShell.colors=nocolor",
+        ],
         coalesce_streams=True,
         config=Config({"KernelManager": {"transport": "ipc", "ip": sockets}}),
         record_timing=False,
         on_cell_executed=cell_done,
     )
     return {name: str(parameter["default"]) for name, parameter in declared.items()}
+
+
+def _say(line: str) -> None:
+    """A line for the person who watches, at once."""
+    print(line, flush=True)
 
 
 def _failure(chapter: str, running: Path, error: str) -> str:
@@ -166,7 +187,7 @@ def _failure(chapter: str, running: Path, error: str) -> str:
         [
             f"\nFAILED: chapter {chapter}, cell {number + 1} ({cells[number]['id']})",
             *(f"    {line}" for line in cells[number]["source"].splitlines()),
-            error if progress.on_terminal() else without_colours(error),
+            error,
             f"The notebook up to this cell is kept as {failed}",
         ]
     )
@@ -196,13 +217,16 @@ def _keep(
     defaults: Mapping[str, str],
     key: str,
     seconds: float,
+    started: float,
+    reads: Sequence[Path],
 ) -> None:
     """Move the result to its place, then write the record that makes it one."""
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    draws_per_second = _draws_per_second(outputs)
     write_json(executed(chapter), notebook)
     used = {**defaults, **{name: json.dumps(value) for name, value in parameters.items()}}
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    outputs = [output for cell in code for output in cell["outputs"]]
     content = {
         "chapter": chapter,
         "key": key,
@@ -211,19 +235,32 @@ def _keep(
         "claims": len(claims(chapter, notebook)),
         "figures": sum("image/png" in output.get("data", {}) for output in outputs),
         "fits": len(fits.samplings(fits.code(chapter, notebook))),
-        "draws_per_second": _draws_per_second(outputs),
-        "seconds": round(seconds, 1),
-        "peak_memory_mb": round(peak / (1024**2 if sys.platform == "darwin" else 1024)),
+        "cost": {
+            "seconds": round(seconds, 1),
+            "peak_memory_mb": round(peak / (1024**2 if sys.platform == "darwin" else 1024)),
+            "draws_per_second": draws_per_second,
+        },
         "parameters": used,
         "seeds": {name: value for name, value in used.items() if "SEED" in name.upper()},
         "versions": {"python": sys.version.split()[0], **_versions()},
+        "reads": {path.as_posix(): freshness.sha256(path) for path in reads},
+        "changed": _changed_since(started, reads),
     }
-    write_json(record(chapter), content)
+    write_json(record(chapter), freshness.sealed(content))
+
+
+def _changed_since(started: float, reads: Sequence[Path]) -> list[str]:
+    """What the chapter, or somebody else, wrote into the repository while the chapter ran."""
+    own = {page_source(name) for name in pages()}
+    book = [path for path in freshness.files_below(BOOK) if path not in own]
+    changed = (path for path in {*reads, *book} - own if path.stat().st_mtime > started)
+    return sorted(path.as_posix() for path in changed)
 
 
 def _draws_per_second(outputs: list[Cell]) -> float | None:
-    """Effective draws of the worst parameter a second of sampling, over all verdicts shown."""
-    noted = [output.get("metadata", {}).get("text/html", {}).get("sampling") for output in outputs]
+    """Effective draws of the worst parameter a second; the clock leaves the notebook with it."""
+    shown = [output.get("metadata", {}).get("text/html", {}) for output in outputs]
+    noted = [metadata.pop("sampling", None) for metadata in shown]
     verdicts = [sampling for sampling in noted if sampling]
     seconds = sum(sampling["sampling_seconds"] for sampling in verdicts)
     draws = sum(sampling["smallest_ess"] for sampling in verdicts)
@@ -231,15 +268,8 @@ def _draws_per_second(outputs: list[Cell]) -> float | None:
 
 
 def _versions() -> dict[str, str]:
-    installed = {name: _version(name) for name in LIBRARIES}
-    return {name: version for name, version in installed.items() if version}
-
-
-def _version(library: str) -> str | None:
-    try:
-        return metadata.version(library)
-    except metadata.PackageNotFoundError:
-        return None
+    installed = {library.name: library.version for library in metadata.distributions()}
+    return {name: installed[name] for name in LIBRARIES if name in installed}
 
 
 if __name__ == "__main__":

@@ -1,33 +1,55 @@
 """When a chapter must be executed again: judged by content, never by date.
 
-The key of a chapter is a hash of everything its outputs depend on.  It is stored in the chapter's
-record beside the hash of the executed notebook, and the record is written last: a kill at any
-moment leaves either a whole result or none.
+The record of a chapter holds a key of what the press executed (source, lock, interpreter, the
+modules that execute), the hash of every file that the kernel read, and its own digest.  It is
+written last: a kill at any moment leaves either a whole result or none.
 """
 
 import hashlib
 import json
+import os
+import re
+import sys
 from collections.abc import Mapping
+from functools import cache
+from importlib.util import source_from_cache
 from pathlib import Path
+from typing import Any
 
-from bookbuild.chapters import executed, read_json, read_notebook, record, source
-from bookbuild.python import imports
+from bookbuild.chapters import (
+    BOOK,
+    BUILD,
+    Notebook,
+    code_cells,
+    executed,
+    read_json,
+    record,
+    source,
+)
 
 LOCK = Path("requirements.txt")
-HELPERS = Path("lmm_helpers")
-ENGINE = Path("lmm_large")
-REFERENCE = Path("reference")  # what `reference` reads
-BENCHMARKS = Path("benchmarks") / "results"  # what `benchmarks` reads
+PYTHON_VERSION = Path(".python-version")
+PRESS = [Path(__file__).with_name("execute.py"), *Path(__file__).parent.glob("kernel_*.py")]
 KERNEL_STARTUP = Path(__file__).with_name("kernel_startup.py")
+FILE_NAME = re.compile(r"(?<![/\w])(?:[\w.-]+/)*[\w.-]*\*?[\w.-]*\.\w*\*?\w*")
 
 
 def sha256(path: Path) -> str:
-    """Hash of a file's bytes."""
+    """Hash of a file's bytes, read once for each date of the file; empty if there is no file."""
+    try:
+        state = path.stat()
+        return _sha256(path, state.st_mtime_ns, state.st_size)
+    except OSError:
+        return ""
+
+
+@cache
+def _sha256(path: Path, _date: int, _size: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def combined(contents: Mapping[str, str]) -> str:
-    """One hash of several named ones."""
+def combined(contents: Mapping[str, object]) -> str:
+    """One hash of several named values."""
     return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
 
@@ -40,30 +62,58 @@ def files_below(folder: Path) -> list[Path]:
     )
 
 
-def inputs(chapter: str) -> list[Path]:
-    """The files on which the outputs of a chapter depend."""
-    notebook = read_notebook(source(chapter))
-    helpers = [
-        path for room in (HELPERS, ENGINE, REFERENCE, BENCHMARKS) for path in files_below(room)
-    ]
-    return [source(chapter), LOCK, *(helpers if imports(chapter, notebook, HELPERS.name) else [])]
-
-
 def key(chapter: str, parameters: Mapping[str, object] | None = None) -> str:
     """The content key of a chapter executed with these papermill parameters."""
-    contents = {path.as_posix(): sha256(path) for path in inputs(chapter)}
-    contents["kernel start-up"] = sha256(KERNEL_STARTUP)
-    contents["parameters"] = json.dumps(parameters or {}, sort_keys=True)
-    return combined(contents)
+    inputs = [source(chapter), LOCK, PYTHON_VERSION, *PRESS]
+    hashes = {path.name: sha256(path) for path in inputs}
+    return combined({**hashes, "python": sys.version, "parameters": parameters or {}})
+
+
+def read_by(chapter: str, notebook: Notebook, opened: bytes) -> list[Path]:
+    """The files of the book's repository and of the environment that a chapter read."""
+    root, environment = Path.cwd(), Path(sys.prefix)
+    named = (FILE_NAME.findall(cell["source"]) for _, cell in code_cells(chapter, notebook))
+    found = {_as_written(path) for path in opened.split(b"\0") if path}
+    # DuckDB, Arrow and Polars open files behind Python's back: a name that stands in a cell counts.
+    for pattern in {name for names in named for name in names}:
+        matches = (root / BOOK / chapter).parent.glob(pattern)
+        found.update(Path(os.path.abspath(path)) for path in matches)  # noqa: PTH100
+    return sorted(
+        path.relative_to(root) if path.is_relative_to(root) else path
+        for path in found
+        if path.is_file()
+        and (path.is_relative_to(environment) or path.is_relative_to(root))
+        and not path.is_relative_to(root / BUILD)
+    )
+
+
+def _as_written(opened: bytes) -> Path:
+    """The module whose byte code was opened, or the file itself."""
+    path = os.fsdecode(opened)
+    return Path(source_from_cache(path) if path.endswith(".pyc") else path)
+
+
+def sealed(content: Mapping[str, object]) -> dict[str, object]:
+    """A record with the digest by which it is known to be whole."""
+    return {**content, "digest": combined(content)}
+
+
+def noted(chapter: str) -> dict[str, Any]:
+    """The record of a chapter; nothing if it is missing, damaged or edited."""
+    try:
+        content = read_json(record(chapter))
+    except (SystemExit, OSError):
+        return {}
+    digest = content.pop("digest", None)
+    return content if digest == combined(content) else {}
 
 
 def is_fresh(chapter: str, parameters: Mapping[str, object] | None = None) -> bool:
     """Whether the executed notebook is whole and what these contents give."""
-    if not (executed(chapter).is_file() and record(chapter).is_file()):
-        return False
-    try:
-        noted = read_json(record(chapter))
-    except SystemExit:  # a damaged record vouches for nothing
-        return False
-    expected = (key(chapter, parameters), sha256(executed(chapter)))
-    return (noted.get("key"), noted.get("notebook_sha256")) == expected
+    content = noted(chapter)
+    return (
+        bool(content)
+        and content["notebook_sha256"] == sha256(executed(chapter))
+        and content["key"] == key(chapter, parameters)
+        and all(sha256(Path(path)) == was for path, was in content["reads"].items())
+    )

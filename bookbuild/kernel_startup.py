@@ -17,6 +17,8 @@ from typing import Any
 from IPython.core import pylabtools
 from IPython.core.formatters import HTMLFormatter
 
+from bookbuild.kernel_reads import note_reads
+
 
 def _die_with_the_press() -> None:
     """On Linux, a kernel ends at once when the process that started it is killed."""
@@ -111,6 +113,7 @@ def _time_verdicts() -> None:
     formatter.__call__ = timed
 
 
+note_reads()
 _die_with_the_press()
 _end_quietly()
 _time_verdicts()

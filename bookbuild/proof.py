@@ -3,13 +3,16 @@
 Every function returns the faults it finds; each fault names its place and the remedy.
 """
 
+import ast
 import re
+import sys
 from collections import Counter
-from collections.abc import Iterable
-from pathlib import PurePath
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path, PurePath
 from typing import Any
 
-from bookbuild import contracts, fits, prose
+from bookbuild import contracts, fits, freshness, markup, prose
 from bookbuild.chapters import (
     BOOK,
     Cell,
@@ -18,20 +21,38 @@ from bookbuild.chapters import (
     chapters,
     code_cells,
     executed,
-    page_source,
     pages,
     placed_cells,
     read_notebook,
     source,
+    sources,
     text,
 )
-from bookbuild.python import claims
+from bookbuild.python import claims, trees
 
 MOST_LINES = 20
 SHORTEST_ALT = 60
 MOST_HTML = 700_000
 CITATION = re.compile(r"\]\(cite:([^)]*)\)")
 BIB_ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^,\s]+)\s*,", re.M)
+PADDED = re.compile(r"(\S)\1{3}|(.{10,})\2")
+TAG = "leave it out, or tag the cell `timing`"
+HIDING = {
+    r"^\s*%%?capture\b": "hides what the cell says: silence one message by name",
+    r"\b(?:simplefilter|filterwarnings)\(\s*(?:action=)?[\"']ignore[\"']\s*\)": (
+        "silences every warning: name its message or its category"
+    ),
+    r"\bdefault_rng\(\s*\)": "draws without a seed: default_rng(SEED)",
+}
+CLOCK_CALL = {r"\b(?:perf_counter|monotonic|process_time|time\.time|now|today)(?:_ns)?\(\)": TAG}
+CLOCK = {r"\b(?:20\d\d-\d\d-\d\d[T ])?\d\d:\d\d:\d\d\b": f"the clock: {TAG}"}
+PERSONAL = {
+    rf"(?<![\w:/.-])(?:{re.escape(str(Path.home()))}|/(?:home|Users|tmp|var|usr|opt|mnt))/\S*": (
+        "a path of this machine: show the name alone"
+    ),
+    r"\bat 0x[0-9a-fA-F]{4,}": "the address of an object: show what it holds",
+    r"(?:\{|frozenset\(\{)'[^':{}]*'(?:, '[^':{}]*')+\}": "a set, in an order of chance: sort it",
+}
 
 
 def of_sources() -> list[str]:
@@ -44,45 +65,77 @@ def of_results() -> list[str]:
     return [fault for chapter in chapters() for fault in of_executed(chapter)]
 
 
-def _of_book() -> list[str]:
+def _of_book() -> Iterator[str]:
     """Faults that no single chapter has."""
-    names = [
-        (name, place)
+    figures = [
+        (place, contracts.shown(cell, "figure", "name"), contracts.shown(cell, "image", "alt"))
         for chapter in chapters()
         for place, cell in code_cells(chapter, read_notebook(source(chapter)))
-        if (name := contracts.shown(cell, "figure", "name"))
+        if _names_figure(cell)
     ]
-    counts = Counter(name for name, _ in names)
-    twice = [
-        f"{place}: the figure name {name} is used more than once in the book: rename it"
-        for name, place in names
-        if counts[name] > 1
-    ]
-    strangers = [
-        f"{prose.NUMBERS}: {page!r} is neither a chapter nor index: remove it"
-        for page in prose.declared()
-        if page not in [*chapters(), "index"]
-    ]
-    cited = [fault for page in pages() for fault in _of_citations(page)]
-    return [*twice, *strangers, *cited, *contracts.faults_of_the_book(), *prose.faults("index")]
+    uses = Counter(word for _, *words in figures for word in words)
+    for place, *words in figures:
+        for what, word in zip(("figure name", "alt text"), words, strict=True):
+            if uses[word] > 1:
+                yield f"{place}: the {what} {word!r} is used more than once: give each its own"
+    for page in prose.declared().keys() - pages():
+        yield f"{prose.NUMBERS}: {page!r} is no page of _toc.yml: remove it"
+    yield from _of_files()
+    yield from _of_bibliography()
+    yield from contracts.faults_of_the_book()
+    for page in pages():
+        if page not in chapters():
+            yield from _of_page(page)
 
 
-def _of_citations(page: str) -> list[str]:
-    """Links to works that the bibliography does not hold."""
-    bibliography = BOOK / "references.bib"
-    held = set(BIB_ENTRY.findall(bibliography.read_text("utf-8")) if bibliography.is_file() else [])
-    path = page_source(page)
-    if path.suffix == ".md":
-        texts = [(page, path.read_text(encoding="utf-8"))]
-    else:
-        cells = placed_cells(page, read_notebook(path))
-        texts = [(str(p), c["source"]) for p, c in cells if c["cell_type"] == "markdown"]
-    return [
-        f"{place}: cites {key!r}, which {bibliography} does not hold: add it or correct the key"
-        for place, markdown in texts
-        for key in CITATION.findall(markdown)
-        if key not in held
-    ]
+def _of_files() -> Iterator[str]:
+    """What lies in the book's folder and belongs to no page; the Python that executes it."""
+    wanted, running = freshness.PYTHON_VERSION, sys.version.split()[0]
+    if wanted.is_file() and not f"{running}.".startswith(f"{wanted.read_text().strip()}."):
+        yield f"{wanted}: asks for another Python than {running}, which runs: `make book`"
+    of_pages = {path for name in pages() for path in sources(name)}
+    for path in freshness.files_below(BOOK):
+        if path.suffix in {".ipynb", ".md"} and path not in of_pages:
+            yield f"{path}: no page of _toc.yml: add it there, or delete it"
+        if path.suffix == ".md" and path.with_suffix(".ipynb") in of_pages:
+            yield f"{path}: this page is a notebook too: keep one"
+        if path.suffix in {".js", ".mjs", ".html"}:
+            yield f"{path}: a script for every page: make it a helper of lmm_helpers"
+        if path.suffix in {".css", ".svg"}:
+            content = path.read_text(encoding="utf-8")
+            style = f"<style>{content}</style>" if path.suffix == ".css" else content
+            yield from (f"{path}: {fault}" for fault in markup.faults(style))
+
+
+def _of_bibliography() -> Iterator[str]:
+    """Works that are cited and not held, held and not cited, or held twice."""
+    path = BOOK / "references.bib"
+    held = Counter(BIB_ENTRY.findall(path.read_text("utf-8")) if path.is_file() else [])
+    pieces = [piece for page in pages() for piece in prose.markdown(page)]
+    cited = [(place, key) for place, markdown in pieces for key in CITATION.findall(markdown)]
+    for place, key in cited:
+        if key not in held:
+            yield f"{place}: cites {key!r}, which {path} does not hold: add it or correct the key"
+    for key in held.keys() - {key for _, key in cited}:
+        yield f"{path}: no page cites {key!r}: remove the entry"
+    for key in (key for key in held if held[key] > 1):
+        yield f"{path}: holds {key!r} more than once: keep one"
+
+
+def _of_page(page: str) -> Iterator[str]:
+    """Faults of what a page says."""
+    for place, markdown in prose.markdown(page):
+        yield from _of_markup(place, markdown)
+    yield from prose.faults(page)
+
+
+def _of_markup(place: object, markdown: str) -> Iterator[str]:
+    """HTML that the book does not allow; pictures of other hosts, or without words."""
+    for token in prose.tokens(markdown):
+        if token.type.startswith("html"):
+            yield from (f"{place}: {fault}" for fault in markup.faults(token.content))
+        elif token.type == "image" and ("//" in str(token.attrs["src"]) or not token.content):
+            yield f"{place}: a picture of another host, or without alt text: ![words](file)"
 
 
 def of_source(chapter: str) -> list[str]:
@@ -93,8 +146,20 @@ def of_source(chapter: str) -> list[str]:
         *(f for place, cell in placed_cells(chapter, notebook) for f in _of_cell(place, cell)),
         *_of_claims(chapter, notebook),
         *fits.faults(chapter, notebook),
-        *prose.faults(chapter),
+        *(fault for place, tree in trees(chapter, notebook) for fault in _of_code(place, tree)),
+        *_of_page(chapter),
     ]
+
+
+def _of_code(place: Place, tree: ast.Module) -> Iterator[str]:
+    bodies = [body for node in ast.walk(tree) if isinstance(body := getattr(node, "body", 0), list)]
+    if any(a.end_lineno == b.lineno for body in bodies for a, b in pairwise(body)):
+        yield f"{place}: two statements on a line: give each a line of its own"
+
+
+def _clock(cell: Cell, patterns: dict[str, str]) -> dict[str, str]:
+    """The patterns of a clock, which a cell tagged `timing` may hold."""
+    return {} if "timing" in cell["metadata"].get("tags", []) else patterns
 
 
 def _of_ids(chapter: str, notebook: Notebook) -> list[str]:
@@ -115,7 +180,18 @@ def _of_cell(place: Place, cell: Cell) -> list[str]:
     lines = sum(bool(line.strip()) for line in cell["source"].splitlines())
     if lines > MOST_LINES and "remove-input" not in cell["metadata"].get("tags", []):
         faults.append(f"{place}: {lines} lines of code, the most is {MOST_LINES}: split the cell")
+    faults += _matches(place, "holds", [cell["source"]], HIDING | _clock(cell, CLOCK_CALL))
     return faults + (_of_figure_metadata(place, cell) if _names_figure(cell) else [])
+
+
+def _matches(place: Place, verb: str, texts: list[str], patterns: dict[str, str]) -> list[str]:
+    """What the patterns find in texts, and why it is a fault."""
+    return [
+        f"{place}: {verb} {found.group().strip()!r}, {why}"
+        for words in texts
+        for pattern, why in patterns.items()
+        if (found := re.search(pattern, words, re.M))
+    ]
 
 
 def _names_figure(cell: Cell) -> bool:
@@ -124,10 +200,7 @@ def _names_figure(cell: Cell) -> bool:
 
 def _of_figure_metadata(place: Place, cell: Cell) -> list[str]:
     """Whether a figure has a name, a caption that says what to see, and an alternative text."""
-    name, caption = (
-        contracts.shown(cell, "figure", "name"),
-        contracts.shown(cell, "figure", "caption"),
-    )
+    name, caption = (contracts.shown(cell, "figure", field) for field in ("name", "caption"))
     alt = contracts.shown(cell, "image", "alt").strip()
     faults = []
     if not re.fullmatch(r"fig-[a-z0-9-]+", name):
@@ -138,6 +211,8 @@ def _of_figure_metadata(place: Place, cell: Cell) -> list[str]:
         faults.append(
             f"mystnb.image.alt is {alt!r}: describe the figure in {SHORTEST_ALT} characters or more"
         )
+    elif len({*alt.split()}) < 8 or PADDED.search(f"{alt} "):
+        faults.append(f"mystnb.image.alt is {alt!r}: padded, say what is there in words of its own")
     elif alt == caption.strip():
         faults.append("the alt text repeats the caption: describe what the figure looks like")
     return [f"{place}: {fault}" for fault in faults]
@@ -157,9 +232,14 @@ def _of_claims(chapter: str, notebook: Notebook) -> list[str]:
 def of_executed(chapter: str) -> list[str]:
     """Faults of a chapter that show when it is executed."""
     cells = code_cells(chapter, read_notebook(executed(chapter)))
-    outputs = [(place, output) for place, cell in cells for output in cell["outputs"]]
+    outputs = [(place, cell, output) for place, cell in cells for output in cell["outputs"]]
     return [
-        *(fault for place, output in outputs for fault in _of_output(place, output)),
+        *(
+            f"{chapter}: {path} changed while it ran: write to a temporary folder; `make book`"
+            for path in freshness.noted(chapter).get("changed", [])
+        ),
+        *(fault for place, _, output in outputs for fault in _of_output(place, output)),
+        *(fault for place, cell, output in outputs for fault in _of_words(place, cell, output)),
         *(fault for place, cell in cells for fault in _of_images(place, cell)),
         *contracts.faults(chapter),
     ]
@@ -174,6 +254,18 @@ def _of_output(place: Place, output: dict[str, Any]) -> list[str]:
     if len(text(output.get("data", {}).get("text/html", ""))) > MOST_HTML:
         return [f"{place}: an HTML output of more than {MOST_HTML // 1000} kB: show less"]
     return []
+
+
+def _of_words(place: Place, cell: Cell, output: dict[str, Any]) -> Iterator[str]:
+    """What an output says that is true of this machine or this moment only; HTML not allowed."""
+    data = {kind: text(content) for kind, content in output.get("data", {}).items()}
+    words = [text(output.get("text", "")), *(data[kind] for kind in data if kind[:5] == "text/")]
+    yield from dict.fromkeys(_matches(place, "shows", words, PERSONAL | _clock(cell, CLOCK)))
+    for fault in markup.faults(data.get("text/html", "") + data.get("image/svg+xml", "")):
+        yield f"{place}: {fault}"
+    yield from _of_markup(place, data.get("text/markdown", ""))
+    if any(token.type == "image" for token in prose.tokens(data.get("text/markdown", ""))):
+        yield f"{place}: shows a picture as Markdown: make it by a figure cell"
 
 
 def _of_images(place: Place, cell: Cell) -> list[str]:

@@ -1,18 +1,20 @@
 """Renders the site from the executed notebooks with jupyter-book; a warning stops the press.
 
-The sources are staged afresh in `_build/src/`, the site is built beside the one that is there, and
-takes its place only when it is whole.
+The sources are staged afresh in `_build/src/`, the site is built and checked beside the one that is
+there, gets a manifest of its files, and takes its place only when it is whole and without faults.
 """
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bookbuild import freshness, progress
+from bookbuild import freshness, progress, site
 from bookbuild.chapters import (
     BOOK,
     BUILD,
@@ -22,69 +24,63 @@ from bookbuild.chapters import (
     pages,
     read_json,
     read_notebook,
-    record,
-    without_colours,
     write,
     write_json,
 )
+from bookbuild.stopping import stop_at_signals
 
 STAGE = BUILD / "src"
 WORK = BUILD / "render"
 SITE = BUILD / "html"
 STATIC = BOOK / "_static"
 LOG = BUILD / "render.log"
-KEY = SITE / ".key"
+MANIFEST = ".manifest.json"
 CONFIGURATION = [Path("_config.yml"), Path("_toc.yml")]
-JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+JUPYTER_BOOK = (
+    "from bookbuild.stopping import stop_at_signals; stop_at_signals('the site: stopped');"
+    "from jupyter_book.cli.main import main; main()"
+)
+PRESS = Path(__file__).parents[1]  # where Sphinx finds the extensions of this package
 BUILD_RECORD = "<!-- build record -->"
-MADE = {
-    "chapter": "Chapter",
-    "cells": "Cells",
-    "claims": "Claims",
-    "figures": "Figures",
-    "fits": "Fits",
-}
-COST = {
-    "chapter": "Chapter",
-    "seconds": "Seconds",
-    "peak_memory_mb": "Peak memory (MB)",
-    "draws_per_second": "Effective draws per second",
-}
+CITATION = re.compile(r"\[([^\]]*)\]\(cite:([^)\s]+)\)")
+MADE = ["chapter", "cells", "claims", "figures", "fits"]
+COST = ["Chapter", "Seconds", "Peak memory (MB)", "Effective draws per second"]
 PROBLEM = re.compile(r"WARNING:|ERROR:|Error:|Exception")
 NOTEBOOK_LINE = re.compile(r"\.ipynb:(\d+)(\d{4}):")  # as myst-nb counts: cell and line in one
-
-
-def inputs() -> list[Path]:
-    """All files from which the site is made."""
-    pages_and_notebooks = [
-        executed(name) if name in chapters() else page_source(name) for name in pages()
-    ]
-    records = [record(name) for name in chapters()]
-    press = [*Path(__file__).parent.glob("sphinx_*.py"), Path(__file__)]
-    return [*CONFIGURATION, *pages_and_notebooks, *records, *_accessories(), *press, freshness.LOCK]
 
 
 def _accessories() -> list[Path]:
     """What the pages use besides the pages: bibliography, styles, scripts, pictures."""
     suffixes = {".bib", ".css", ".js", ".svg", ".png", ".ico", ".csv", ".woff2"}
-    found = freshness.files_below(BOOK)
-    return [path for path in found if path.suffix in suffixes and not _private(path)]
-
-
-def _private(path: Path) -> bool:
-    """Whether a file serves the press alone (`_contracts`, `_numbers.yml`)."""
-    return path.relative_to(BOOK).parts[0].startswith("_") and not path.is_relative_to(STATIC)
+    return [path for path in freshness.files_below(BOOK) if path.suffix in suffixes]
 
 
 def key() -> str:
-    """The content key of the site."""
-    return freshness.combined({p.as_posix(): freshness.sha256(p) for p in inputs() if p.is_file()})
+    """The content key of the site: all from which it is made, without what execution cost."""
+    records = {name: {**freshness.noted(name), "cost": None} for name in chapters()}
+    written = [executed(name) if name in records else page_source(name) for name in pages()]
+    press = [*Path(__file__).parent.glob("s*.py"), Path(__file__), freshness.LOCK]
+    files = [*CONFIGURATION, *written, *_accessories(), *press]
+    return freshness.combined({**records, **{str(path): freshness.sha256(path) for path in files}})
 
 
 def is_fresh() -> bool:
-    """Whether the site is what its inputs give."""
-    complete = KEY.is_file() and (SITE / "index.html").is_file()
-    return complete and KEY.read_text(encoding="utf-8") == key()
+    """Whether the site is what its inputs give, file by file what was checked."""
+    try:
+        manifest = read_json(SITE / MANIFEST)
+    except (SystemExit, OSError):
+        return False
+    return manifest == {"key": key(), "files": _hashes(SITE)}
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """What a site consists of, its manifest apart."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return {
+        name: freshness.sha256(path)
+        for name, path in files.items()
+        if path.is_file() and name != MANIFEST
+    }
 
 
 def render() -> None:
@@ -97,21 +93,43 @@ def render() -> None:
     shutil.rmtree(WORK, ignore_errors=True)
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(STAGE), "--path-output", str(WORK)]
     options = ["--all", "-W", "-n", "--keep-going"]
-    environment = {**os.environ, "PYTHONPATH": _python_path(), "PYTHONWARNINGS": "ignore"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(PRESS),
+        "PYTHONWARNINGS": "ignore",
+        "NO_COLOR": "1",
+    }
     done = subprocess.run([*command, *options], env=environment, capture_output=True, check=False)
-    write(LOG, without_colours((done.stdout + done.stderr).decode()))
+    write(LOG, done.stdout + done.stderr)
     if done.returncode != 0:
         raise SystemExit(f"the site was not built: {_problems()}\nThe whole log: {LOG}")
     built = WORK / "_build" / "html"
-    write(built / KEY.name, made_from)
+    _finish(built)
+    faults = "".join(f"\n  - {fault}" for fault in site.faults(built))
+    if faults:
+        raise SystemExit(f"the site has faults, what was published before stays:{faults}")
+    write_json(built / MANIFEST, {"key": made_from, "files": _hashes(built)})
+    old = BUILD / "html.old"
+    shutil.rmtree(old, ignore_errors=True)
+    if SITE.exists():
+        SITE.rename(old)
+    built.rename(SITE)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _finish(built: Path) -> None:
+    """What jupyter-book leaves out: the policy of every page; and sources without clocks."""
     write(built / ".nojekyll", "")
-    _swap(built)
-
-
-def _python_path() -> str:
-    """Where the Sphinx extensions of this package are found."""
-    ours = str(Path(__file__).parent.parent)
-    return os.pathsep.join(filter(None, [ours, os.environ.get("PYTHONPATH")]))
+    for path in built.rglob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        write(path, page.replace("<head>", f"<head>{site.POLICY}", 1))
+    write(built / "index.html", f"{site.POLICY}{(built / 'index.html').read_text('utf-8')}")
+    for name in chapters():
+        notebook = _for_pages(read_notebook(executed(name)))
+        for cell in notebook["cells"]:
+            if "timing" in cell["metadata"].get("tags", []):
+                cell["outputs"] = []
+        write_json(built / "_sources" / BOOK / f"{name}.ipynb", notebook)
 
 
 def _problems() -> str:
@@ -127,16 +145,6 @@ def _cell_and_line(found: re.Match[str]) -> str:
     return f".ipynb, cell {int(found[1])}, line {int(found[2])}:"
 
 
-def _swap(built: Path) -> None:
-    """Put the new site in the place of the old one."""
-    old = BUILD / "html.old"
-    shutil.rmtree(old, ignore_errors=True)
-    if SITE.exists():
-        SITE.rename(old)
-    built.rename(SITE)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _stage() -> None:
     """Copy what jupyter-book needs, the executed notebooks in the place of their sources."""
     shutil.rmtree(STAGE, ignore_errors=True)
@@ -144,12 +152,22 @@ def _stage() -> None:
         write(STAGE / path, path.read_bytes())
         if path.is_relative_to(STATIC) and path.suffix in {".css", ".js", ".woff2"}:
             write(STAGE / path.relative_to(BOOK), path.read_bytes())  # where jupyter-book looks
+    bibliography = next((n for n, text in _texts() if "{bibliography}" in text), "")
+    for name, text in _texts():
+        to = os.path.relpath(bibliography, Path(name).parent)
+        link = rf"<a class='citation' href='{to}.html#cite-\2'>\1</a>"
+        suffix = ".ipynb" if name in chapters() else ".md"
+        write(STAGE / BOOK / f"{name}{suffix}", CITATION.sub(link, text))
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    """The pages as jupyter-book gets them."""
     for name in pages():
         if name in chapters():
-            write_json(STAGE / BOOK / f"{name}.ipynb", _for_pages(read_notebook(executed(name))))
+            yield name, json.dumps(_for_pages(read_notebook(executed(name))))
         else:
             page = page_source(name).read_text(encoding="utf-8")
-            write(STAGE / page_source(name), page.replace(BUILD_RECORD, build_record()))
+            yield name, page.replace(BUILD_RECORD, build_record())
 
 
 def _for_pages(notebook: dict[str, Any]) -> dict[str, Any]:
@@ -163,18 +181,18 @@ def _for_pages(notebook: dict[str, Any]) -> dict[str, Any]:
 
 def build_record() -> str:
     """How this book was built, as Markdown tables."""
-    records = [read_json(record(chapter)) for chapter in chapters()]
+    records = [freshness.noted(chapter) for chapter in chapters()]
     made = [
         [*(str(noted[field]) for field in MADE), _seeds(noted), noted["key"][:8]]
         for noted in records
     ]
-    cost = [[str(noted[field] or "") for field in COST] for noted in records]
+    cost = [[n["chapter"], *(str(v or "") for v in n["cost"].values())] for n in records]
     versions = {name: v for noted in records for name, v in sorted(noted["versions"].items())}
     python = versions.pop("python", "")
     return "\n\n".join(
         [
-            _table([*MADE.values(), "Seeds", "Key"], made),
-            _table([*COST.values()], cost),
+            _table([*map(str.title, MADE), "Seeds", "Key"], made),
+            _table(COST, cost),
             f"Executed with Python {python} on a machine with {os.cpu_count()} cores.",
             _table(["Library", "Version"], [[name, v] for name, v in versions.items()]),
         ]
@@ -191,6 +209,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
+    stop_at_signals("the site: stopped, what was published before stays")
     with progress.only_worker("the site"):
         if not is_fresh():
             render()

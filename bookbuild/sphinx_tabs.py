@@ -8,7 +8,7 @@
 Sets of one page switch together where their labels are equal.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -34,11 +34,6 @@ class Tabs(SphinxTransform):
                 child.parent = parent
 
 
-class _Set(NamedTuple):
-    begin: nodes.Node
-    tabs: list[list[nodes.Node]]
-
-
 def _marker(node: nodes.Node) -> str:
     written = node.astext().strip() if isinstance(node, nodes.raw | nodes.comment) else ""
     return f"<!-- {written} -->" if isinstance(node, nodes.comment) else written
@@ -51,48 +46,42 @@ def _is_marker(node: nodes.Node) -> bool:
 def _with_tabs(children: list[nodes.Node]) -> list[nodes.Node]:
     """The children of a section, those between markers gathered into sets of tabs."""
     result: list[nodes.Node] = []
-    open_set: _Set | None = None
+    tabs: list[list[nodes.Node]] = []
     for child in children:
         if _marker(child) == BEGIN:
-            open_set = open_set or _Set(child, [])
-            open_set.tabs.append([])
+            tabs.append([child])
+        elif _marker(child) == END and tabs:
+            result.append(_tab_set(tabs))
+            tabs = []
         elif _marker(child) == END:
-            if open_set is None:
-                _warn(f"{END} without a {BEGIN} before it in the same section", child)
-            else:
-                result.append(_tab_set(open_set))
-            open_set = None
-        elif open_set is None:
-            result.append(child)
+            _warn(f"{END} without a {BEGIN} before it in the same section", child)
         else:
-            if isinstance(child, nodes.section):
-                _warn(f"a heading inside tabs: put {END} before it", child)
-            open_set.tabs[-1].append(child)
-    if open_set is not None:
-        _warn(f"tabs are not closed: {END} is missing in the same section", open_set.begin)
-        result.append(_tab_set(open_set))
+            (tabs[-1] if tabs else result).append(child)
+    if tabs:
+        _warn(f"tabs are not closed: {END} is missing in the same section", tabs[0][0])
+        result.append(_tab_set(tabs))
     return result
 
 
-def _tab_set(found: _Set) -> nodes.Node:
-    items = [_tab_item(content, found.begin) for content in found.tabs]
+def _tab_set(tabs: list[list[nodes.Node]]) -> nodes.Node:
+    items = [_tab_item(*tab) for tab in tabs]
     tab_set = create_component("tab-set", classes=["sd-tab-set"], children=items)
-    tab_set.source, tab_set.line = found.begin.source, found.begin.line
+    tab_set.source, tab_set.line = tabs[0][0].source, tabs[0][0].line
     return tab_set
 
 
-def _tab_item(content: list[nodes.Node], begin: nodes.Node) -> nodes.Node:
-    label = content.pop(0) if content and _is_label(content[0]) else None
-    if label is None:
+def _tab_item(begin: nodes.Node, *content: nodes.Node) -> nodes.Node:
+    if not (content and _is_label(content[0])):
         _warn(
             f"{BEGIN} needs a label: a paragraph that is only bold, like **In statsmodels**", begin
         )
-    name = label.astext() if label else "no label"
+        content = (nodes.paragraph("", "no label"), *content)
+    name, body = content[0].astext(), [*content[1:]]
     title = nodes.rubric(
         name, name, classes=["sd-tab-label"], sync_group=GROUP, sync_id=name.replace(" ", "-")
     )
-    body = create_component("tab-content", classes=["sd-tab-content"], children=content)
-    return create_component("tab-item", classes=["sd-tab-item"], children=[title, body])
+    panel = create_component("tab-content", classes=["sd-tab-content"], children=body)
+    return create_component("tab-item", classes=["sd-tab-item"], children=[title, panel])
 
 
 def _is_label(node: nodes.Node) -> bool:

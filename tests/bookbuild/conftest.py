@@ -79,19 +79,29 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(scope="session")
+def book_in(cache):
+    """Make a book of one chapter without figures in a folder."""
+
+    def make(folder):
+        sample = Book(folder)
+        (folder / "_build").mkdir()
+        (folder / "_build/cache").symlink_to(cache)
+        sample.toc("one")
+        sample.write("book/index.md", "# A book\n")
+        sample.write("requirements.txt", "numpy==2.5.5\n")
+        sample.write("lmm_helpers/__init__.py", "ANSWER = 42\n")
+        sample.notebook("one", ("markdown", "# One", {}), "assert True, 'truth is true'")
+        return sample
+
+    return make
+
+
 @pytest.fixture
-def book(tmp_path, monkeypatch, cache):
-    """A book of one chapter without figures."""
-    sample = Book(tmp_path)
-    (tmp_path / "_build").mkdir()
-    (tmp_path / "_build/cache").symlink_to(cache)
-    sample.toc("one")
-    sample.write("book/index.md", "# A book\n")
-    sample.write("requirements.txt", "numpy==2.5.5\n")
-    sample.write("lmm_helpers/__init__.py", "ANSWER = 42\n")
-    sample.notebook("one", ("markdown", "# One", {}), "assert True, 'truth is true'")
+def book(tmp_path, monkeypatch, book_in):
+    """A book of one chapter, at the current directory."""
     monkeypatch.chdir(tmp_path)
-    return sample
+    return book_in(tmp_path)
 
 
 @pytest.fixture

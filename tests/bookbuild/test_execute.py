@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from bookbuild.chapters import executed, record
 # Writes the process of its kernel, then waits as long as the file `slow` is there.
 PATIENT = """
 import os, pathlib, time
-with open("started", "a") as file:
+root = pathlib.Path.cwd().parent
+with open(f"{root}-started", "a") as file:
     print(os.getpid(), file=file)
 while pathlib.Path("slow").exists():
     time.sleep(0.1)
@@ -56,9 +59,9 @@ def test_a_chapter_leaves_a_result_and_a_record(book):
     noted = json.loads(record("one").read_text(encoding="utf-8"))
     assert noted["seeds"] == {"SEED": "5"}
     assert (noted["cells"], noted["claims"], noted["figures"], noted["fits"]) == (3, 1, 0, 0)
-    assert noted["peak_memory_mb"] > 20
-    assert noted["seconds"] > 0
-    assert noted["draws_per_second"] is None
+    assert noted["cost"]["peak_memory_mb"] > 20
+    assert noted["cost"]["seconds"] > 0
+    assert noted["cost"]["draws_per_second"] is None
     assert noted["versions"]["papermill"]
     assert freshness.is_fresh("one")
     cells = json.loads(executed("one").read_text(encoding="utf-8"))["cells"]
@@ -92,7 +95,10 @@ def test_the_record_counts_effective_draws_per_second_over_all_verdicts(book):
     )
     status, output = book.run("bookbuild.execute", "one")
     assert status == 0, output
-    assert json.loads(record("one").read_text(encoding="utf-8"))["draws_per_second"] == 300
+    noted = json.loads(record("one").read_text(encoding="utf-8"))
+    assert noted["cost"]["draws_per_second"] == 300
+    outputs = [c["outputs"] for c in json.loads(executed("one").read_text("utf-8"))["cells"]]
+    assert "sampling_seconds" not in str(outputs), "a clock makes every build another"
 
 
 def test_equal_runs_give_equal_bytes_and_figures_describe_themselves(book, figure_metadata):
@@ -175,7 +181,7 @@ def test_a_dying_kernel_is_told_with_its_cell(book):
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_execution_leaves_nothing_and_the_next_succeeds(book, slow, kill):
     process = book.start("bookbuild.execute", "one")
-    started = book.folder / "book/started"
+    started = book.folder.parent / f"{book.folder.name}-started"
     wait_for(lambda: started.exists() and started.read_text())
     kernel = int(started.read_text())
     process.send_signal(kill)
@@ -194,7 +200,7 @@ def test_a_killed_execution_leaves_nothing_and_the_next_succeeds(book, slow, kil
 
 def test_a_chapter_is_never_executed_twice_at_once(book, slow):
     first = book.start("bookbuild.execute", "one")
-    started = book.folder / "book/started"
+    started = book.folder.parent / f"{book.folder.name}-started"
     wait_for(lambda: started.exists() and started.read_text())
     second = book.start("bookbuild.execute", "one")
     assert "another process is at work" in second.stdout.readline()
@@ -205,16 +211,81 @@ def test_a_chapter_is_never_executed_twice_at_once(book, slow):
     assert len(started.read_text().split()) == 1, "the second waited and took the result"
 
 
-def test_only_living_workers_are_shown(book):
-    from bookbuild import progress
+def test_the_kernel_is_the_same_whatever_the_environment(book, tmp_path):
+    kernels = tmp_path / "jupyter/kernels/python3"
+    kernels.mkdir(parents=True)
+    argv = ["false", "{connection_file}"]
+    kernel = {"argv": argv, "display_name": "P", "language": "python"}
+    (kernels / "kernel.json").write_text(json.dumps(kernel))
+    startup = tmp_path / "ipython/profile_default/startup/00.py"
+    startup.parent.mkdir(parents=True)
+    startup.write_text("planted = 1")
+    (tmp_path / "start.py").write_text("planted = 1")
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign/planted.py").write_text("")
+    book.environment |= {
+        "JUPYTER_PATH": str(tmp_path / "jupyter"),
+        "JUPYTER_DATA_DIR": str(tmp_path / "jupyter"),
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+        "PYTHONSTARTUP": str(tmp_path / "start.py"),
+        "PYTHONPATH": f"{book.environment['PYTHONPATH']}{os.pathsep}{tmp_path / 'foreign'}",
+        "PYTHONWARNINGS": "error",
+        "PYTHONOPTIMIZE": "1",
+        "PYTHONHASHSEED": "7",
+        "OMP_NUM_THREADS": "16",
+        "MPLBACKEND": "svg",
+    }
+    book.notebook(
+        "one",
+        "import importlib.util, os, sys\nimport warnings",
+        "assert 'planted' not in globals() and not importlib.util.find_spec('planted'), 'clean'",
+        "assert not sys.flags.optimize and not sys.warnoptions, 'no flags'",
+        f"assert sys.executable == {sys.executable!r}, 'this interpreter'",
+        "assert os.environ['PYTHONHASHSEED'] == '0', 'one order'",
+        "assert os.environ['OMP_NUM_THREADS'] == '1', 'one thread'",
+        "assert os.environ.get('MPLBACKEND', 'inline') != 'svg', 'one backend'",
+        "assert False, 'asserts are on'",
+    )
+    status, output = book.run("bookbuild.execute", "one")
+    assert status == 1
+    assert "cell 8 (c8)" in output
+    assert "AssertionError: asserts are on" in output
 
-    status = progress.Status("one", 1, 4, time.time())
-    with progress.only_worker("one") as file:
-        progress.show(status, file)
-        pid = os.fork()
-        if pid == 0:  # a lock is seen by other processes only
-            os._exit(progress.running(progress.RUNNING) != [status])
-        assert os.waitpid(pid, 0)[1] == 0
-    assert progress.running(progress.RUNNING) == []
-    book.write("_build/running/two.status", json.dumps(status) + "\n")  # of a killed worker
-    assert progress.running(progress.RUNNING) == []
+
+def test_a_full_disk_is_told_in_a_sentence(book):
+    command = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); "
+    command += "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    command += "sys.argv = ['', 'one']; from bookbuild.execute import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", command], cwd=book.folder, env=book.environment,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "File too large" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not executed("one").exists()
+
+
+@pytest.mark.parametrize("victim", ["the press", "its parent"])
+def test_after_a_kill_nothing_lives(book, slow, victim):
+    """A shell starts the press, as make does; the kernel has a child of its own."""
+    child = "import subprocess, sys\nchild = subprocess.Popen(['sleep', '600'])\n"
+    root = book.folder.parent / f"{book.folder.name}-child"
+    book.notebook("one", f"{child}open({str(root)!r}, 'w').write(str(child.pid))", PATIENT)
+    script = f"{sys.executable} -m bookbuild.execute one & echo $!; wait"
+    shell = subprocess.Popen(
+        ["bash", "-c", script], cwd=book.folder, env=book.environment,
+        stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    press = int(shell.stdout.readline())
+    started = book.folder.parent / f"{book.folder.name}-started"
+    wait_for(lambda: started.exists() and started.read_text())
+    kernel, sleeper = int(started.read_text()), int(root.read_text())
+    os.kill(press if victim == "the press" else shell.pid, signal.SIGKILL)
+    wait_for(lambda: not alive(press) and not alive(kernel), seconds=10)
+    if victim == "its parent":
+        wait_for(lambda: not alive(sleeper), seconds=10)
+    else:
+        os.kill(sleeper, signal.SIGKILL)  # of a killed kernel: ends with the pipes it reads
+    shell.stdout.close()
+    shell.wait(10)

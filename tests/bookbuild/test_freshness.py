@@ -2,49 +2,163 @@
 
 import json
 import os
+import shutil
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from bookbuild import freshness
-from bookbuild.chapters import chapters, executed, known, pages, record, write, write_json
+from bookbuild.chapters import (
+    chapters,
+    known,
+    pages,
+    read_json,
+    read_notebook,
+    record,
+    source,
+    write,
+    write_json,
+)
+
+CODE = """
+import lmm_helpers, pathlib
+from lmm_helpers import rooms
+pathlib.Path('notes.txt').read_text(), open('../data/visits.csv').read()
+"""
 
 
-@pytest.fixture
-def finished(book):
-    """The sample book with a result for its chapter, as the executor leaves it."""
-    book.notebook("one", "import lmm_helpers", "assert True, 'yes'")
-    write(executed("one"), "{}")
-    noted = {"key": freshness.key("one"), "notebook_sha256": freshness.sha256(executed("one"))}
-    write_json(record("one"), noted)
-    assert freshness.is_fresh("one")
+@pytest.fixture(scope="module")
+def executed_once(tmp_path_factory, book_in):
+    """A book whose chapters were really executed: one imports and reads, two does neither."""
+    book = book_in(tmp_path_factory.mktemp("read"))
+    book.toc("one", "two")
+    book.write("lmm_helpers/rooms.py", "from lmm_helpers import deep\n")
+    book.write("lmm_helpers/deep.py", "WALL = 1\n")
+    book.write("lmm_helpers/unused.py", "WALL = 1\n")
+    book.write("book/notes.txt", "seven")
+    book.write("book/table.parquet", "columns")
+    book.write("data/visits.csv", "1")
+    book.write(".python-version", "3.13")
+    book.notebook("one", CODE, "assert True, 'yes'", "scan = lambda name: name\nscan('table.p*');")
+    book.notebook("two", "assert True, 'yes'")
+    for name in ("one", "two"):
+        status, output = book.run("bookbuild.execute", name)
+        assert status == 0, output
     return book
 
 
+@pytest.fixture
+def finished(executed_once, tmp_path, monkeypatch):
+    """A copy of that book, at the place where it was executed as far as anybody can see."""
+    shutil.copytree(executed_once.folder, tmp_path / "copy", symlinks=True)
+    monkeypatch.chdir(tmp_path / "copy")
+    assert freshness.is_fresh("one")
+    assert freshness.is_fresh("two")
+    return lambda path, content: write(tmp_path / "copy" / path, content)
+
+
 def test_a_new_date_is_no_change(finished):
-    for path in finished.folder.rglob("*"):
+    for path in Path().rglob("*"):
         os.utime(path, (1, 1))
     assert freshness.is_fresh("one")
+
+
+def test_what_a_chapter_read_is_noted(finished):
+    reads = freshness.noted("one")["reads"]
+    own = {"lmm_helpers/__init__.py", "lmm_helpers/rooms.py", "lmm_helpers/deep.py"}
+    assert own | {"book/notes.txt", "book/table.parquet", "data/visits.csv"} <= reads.keys()
+    assert "lmm_helpers/unused.py" not in reads
+    installed = Path(sys.prefix)
+    assert any(Path(path).is_relative_to(installed) and "ipykernel" in path for path in reads)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "lmm_helpers/__init__.py",
+        "lmm_helpers/rooms.py",
+        "lmm_helpers/deep.py",
+        "book/notes.txt",
+        "book/table.parquet",
+        "data/visits.csv",
+    ],
+)
+def test_only_the_chapter_that_read_a_file_is_stale_when_it_changes(finished, path):
+    finished(path, "WALL = 2\n")
+    assert not freshness.is_fresh("one")
+    assert freshness.is_fresh("two")
+    Path(path).unlink()
+    assert not freshness.is_fresh("one")
 
 
 @pytest.mark.parametrize(
     ("path", "content"),
     [
-        ("lmm_helpers/__init__.py", "ANSWER = 43\n"),
-        ("lmm_helpers/data/visits.csv", "new"),
-        ("benchmarks/results/speed.csv", "new"),
         ("requirements.txt", "numpy==2.5.6\n"),
+        (".python-version", "3.14"),
         ("_build/executed/one.ipynb", '{"half": '),
         ("_build/executed/one.json", '{"key": '),
         ("_build/executed/one.json", "{}"),
     ],
 )
 def test_changed_content_makes_a_chapter_stale(finished, path, content):
-    finished.write(path, content)
+    finished(path, content)
     assert not freshness.is_fresh("one")
 
 
+@pytest.mark.parametrize("field", ["claims", "seeds", "key", "reads", "digest"])
+def test_a_record_edited_or_without_a_field_vouches_for_nothing(finished, field):
+    content = read_json(record("one"))
+    write_json(record("one"), {**content, field: 99})
+    assert not freshness.is_fresh("one")
+    del content[field]
+    write_json(record("one"), content)
+    assert not freshness.is_fresh("one")
+    assert freshness.noted("one") == {}
+
+
+def test_an_installed_library_edited_by_hand_makes_its_readers_stale(finished, tmp_path):
+    library = tmp_path / "library.py"
+    library.write_text("WALL = 1\n")
+    content = freshness.noted("one")
+    content["reads"][str(library)] = freshness.sha256(library)
+    write_json(record("one"), freshness.sealed(content))
+    assert freshness.is_fresh("one")
+    library.write_text("WALL = 2\n")
+    assert not freshness.is_fresh("one")
+
+
+@pytest.mark.parametrize("module", ["execute.py", "kernel_reads.py", "kernel_startup.py"])
+def test_the_modules_of_the_press_that_execute_belong_to_the_key(finished, monkeypatch, module):
+    plain = freshness.sha256
+    monkeypatch.setattr(freshness, "sha256", lambda p: "new" if p.name == module else plain(p))
+    assert not freshness.is_fresh("two")
+
+
+def test_what_changes_while_a_chapter_runs_is_noted(book):
+    book.notebook("one", "open('made.csv', 'w').write('1')", "assert True, 'yes'")
+    status, output = book.run("bookbuild.execute", "one")
+    assert status == 0, output
+    assert freshness.noted("one")["changed"] == ["book/made.csv"]
+
+
+def test_judging_a_thousand_files_takes_less_than_a_second(finished):
+    many = {f"lmm_helpers/{n}.py": "" for n in range(3000)}
+    for path in many:
+        finished(path, "WALL = 1\n")
+    content = freshness.noted("one")
+    reads = {path: freshness.sha256(Path(path)) for path in many}
+    write_json(record("one"), freshness.sealed({**content, "reads": reads}))
+    started = time.perf_counter()
+    assert freshness.is_fresh("one")
+    assert time.perf_counter() - started < 1
+
+
 def test_one_word_of_prose_makes_a_chapter_stale(finished):
-    finished.notebook("one", "import lmm_helpers", "assert True, 'Yes'")
+    text = source("one").read_text(encoding="utf-8")
+    finished(source("one"), text.replace("yes", "Yes"))
     assert not freshness.is_fresh("one")
 
 
@@ -58,29 +172,8 @@ def test_a_result_without_record_is_none(finished):
 
 
 def test_byte_code_does_not_count(finished):
-    finished.write("lmm_helpers/__pycache__/x.pyc", "x")
+    finished("lmm_helpers/__pycache__/x.pyc", "x")
     assert freshness.is_fresh("one")
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import lmm_helpers.data as d",
-        "from lmm_helpers.data import x",
-        "if 1:\n import lmm_helpers",
-    ],
-)
-def test_every_way_to_import_the_helpers_counts(book, code):
-    book.notebook("one", code)
-    before = freshness.key("one")
-    book.write("lmm_helpers/__init__.py", "ANSWER = 43\n")
-    assert freshness.key("one") != before
-
-
-def test_helpers_do_not_matter_to_a_chapter_that_does_not_import_them(book):
-    before = freshness.key("one")
-    book.write("lmm_helpers/__init__.py", "ANSWER = 43\n")
-    assert freshness.key("one") == before
 
 
 def test_a_write_leaves_no_half_file(book):
@@ -111,3 +204,26 @@ def test_a_page_without_source_is_named(book):
     book.toc("one", "gone")
     with pytest.raises(SystemExit, match="gone"):
         pages()
+
+
+@pytest.mark.parametrize(
+    "toc",
+    [
+        "format: [",
+        "- a list",
+        "",
+        "format: jb-book\nroot: book/index\nchapters: 3\n",
+        "format: jb-book\nroot: book/index\nchapters:\n- file: book/one\n- file: book/one\n",
+    ],
+)
+def test_a_broken_toc_is_told_in_a_sentence(book, toc):
+    book.write("_toc.yml", toc)
+    with pytest.raises(SystemExit, match=r"^_toc\.yml cannot be read: "):
+        pages()
+
+
+@pytest.mark.parametrize("content", ["{}", '{"cells": []}', '{"cells": [{}]}', '{"cells": 3}'])
+def test_an_empty_notebook_is_told_in_a_sentence(book, content):
+    book.write("book/one.ipynb", content)
+    with pytest.raises(SystemExit, match=r"^book/one\.ipynb holds no cells"):
+        read_notebook(source("one"))

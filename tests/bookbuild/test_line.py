@@ -4,8 +4,11 @@ import json
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bookbuild.chapters import executed, record
@@ -18,9 +21,10 @@ execute: {execute_notebooks: "off"}
 bibtex_bibfiles: [book/references.bib]
 html: {use_multitoc_numbering: false}
 sphinx:
-  extra_extensions: [bookbuild.sphinx_tabs, bookbuild.sphinx_cite]
+  extra_extensions: [bookbuild.sphinx_tabs, sphinxcontrib.bibtex]
   config: {bibtex_cite_id: "cite-{key}"}
 """
+CLAIM = "assert True, 'yes'"
 PLOT = "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 2]);"
 TABS = [
     ("markdown", "<!-- tab -->\n**In Python**\n\nSome prose.", {}),
@@ -99,6 +103,107 @@ def test_the_whole_line(line):
     assert "A broken link" not in page(line, "index"), "the good site stays"
 
 
+def test_what_is_published_is_what_was_made(line):
+    line.toc("two", "appendix/references")
+    line.write("book/index.md", "# A book\n\n[Doe (2020)](cite:doe2020)\n")
+    for name in ("book/one.ipynb", "book/appendix/built.md"):
+        (line.folder / name).unlink()
+    status, output = line.run("doit")
+    assert status == 0, output
+    site = line.folder / "_build/html"
+    manifest, index = site / ".manifest.json", site / "book/index.html"
+    whole = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
+
+    def edited():
+        index.write_text(index.read_text().replace("A book", "My book"))
+
+    def deleted():
+        index.unlink()
+        next(iter(site.glob("_static/*.css"))).unlink()
+
+    def added():
+        (site / "book/more.html").write_text("more")
+
+    def unlisted():
+        manifest.write_text("{")
+
+    for damage in (edited, deleted, added, unlisted):
+        damage()
+        status, output = line.run("doit")
+        assert status == 0, output
+        made = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
+        assert made.keys() == whole.keys(), damage
+        assert made[index] == whole[index], damage
+
+    noted = record("two").read_text(encoding="utf-8")
+    record("two").write_text(noted.replace('"claims": 1', '"claims": 9'), encoding="utf-8")
+    status, output = line.run("doit")
+    assert status == 0, output
+    assert "two: executed" in output
+    assert json.loads(record("two").read_text(encoding="utf-8"))["claims"] == 1
+
+    line.write("book/index.md", "# A book\n\n[Doe (2020)](cite:doe2020)\n\n{ref}`x\n")
+    status, output = line.run("doit")
+    assert status == 1
+    assert "the site has faults, what was published before stays" in output
+    assert "book/index.html, line" in output
+    assert index.read_bytes() == whole[index]
+
+
+def test_a_second_execution_is_compared(line):
+    chance = "import random\nprint(random.SystemRandom().random())"
+    sets = "print(list({'kent', 'essex', 'surrey', 'norfolk', 'cumbria', 'devon'}))"
+    timing = ("code", "import os\nprint(os.getpid())", {"tags": ["timing"]})
+    line.notebook("one", ("markdown", "# One\n\n[D](cite:doe2020)", {}), "print(1)", timing, CLAIM)
+    line.notebook("two", ("markdown", "# Two", {}), CLAIM)
+    status, output = line.run("doit", "twice")
+    assert status == 0, output
+    line.notebook("two", ("markdown", "# Two", {}), chance, sets, CLAIM)
+    status, output = line.run("doit", "twice")
+    assert status == 1
+    assert "two, cell 2 (c2): two executions differ" in output
+    assert "two, cell 3 (c3): two executions differ" in output
+    assert "one, cell" not in output
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "message"),
+    [
+        ("_toc.yml", "format: [", "_toc.yml cannot be read"),
+        ("_toc.yml", "format: jb-book\nroot: book/gone\n", "does not hold: book/gone"),
+        ("book/_numbers.yml", "- 8", "book/_numbers.yml must hold pages"),
+        ("book/one.ipynb", "", "book/one.ipynb is not valid JSON"),
+        ("book/one.ipynb", "{}", "book/one.ipynb holds no cells"),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_a_sentence(line, path, content, message):
+    line.write(path, content)
+    line.environment["PYTHONWARNINGS"] = "error"
+    (line.folder / "_build/doit.sqlite3").mkdir()
+    status, output = line.run("doit")
+    assert status != 0
+    assert message in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("victim", ["make", "doit"])
+def test_after_a_kill_nothing_lives(line, victim):
+    line.notebook("two", "import time\ntime.sleep(600)", CLAIM)
+    line.write("Makefile", f".PHONY: book\nbook:\n\t{sys.executable} -m doit\n")
+    make = subprocess.Popen(
+        ["make", "book"], cwd=line.folder, env=line.environment, stdout=subprocess.PIPE, text=True
+    )
+    while "two 0/2" not in make.stdout.readline():
+        assert make.poll() is None
+    ours = psutil.Process(make.pid).children(recursive=True)
+    assert len(ours) >= 3, ours  # doit, the executor, its kernel
+    (make if victim == "make" else ours[0]).kill()
+    make.wait(10)
+    _, alive = psutil.wait_procs(ours, timeout=10)
+    assert alive == []
+    make.stdout.close()
+
+
 def _look_at_the_pages(book):
     one, built = page(book, "one"), page(book, "appendix/built")
     assert len(re.findall('class="sd-tab-label"', one)) == 2
@@ -109,8 +214,8 @@ def _look_at_the_pages(book):
     assert "first tab" in first
     assert "second tab" in second
     assert "After the tabs" not in tabs
-    assert 'href="appendix/references.html#cite-doe2020"' in one
-    assert 'href="references.html#cite-doe2020"' in built
+    assert 'href="appendix/references.html#cite-doe2020"' in one.replace("'", '"')
+    assert 'href="references.html#cite-doe2020"' in built.replace("'", '"')
     assert 'id="cite-doe2020"' in page(book, "appendix/references")
     assert "Peak memory" in built
     assert json.loads(record("one").read_text(encoding="utf-8"))["versions"]["papermill"] in built

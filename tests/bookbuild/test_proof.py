@@ -94,6 +94,78 @@ SOURCE_FAULTS = {
     "short alt": ((*SHOWN, "image", "alt"), "A line.", "mystnb.image.alt is 'A line.'"),
     "file as alt": ((*SHOWN, "image", "alt"), "_images/" + "a" * 64 + ".png", "mystnb.image.alt"),
     "no caption": ((*SHOWN, "figure", "caption"), " ", "no mystnb.figure.caption"),
+    "padded alt": (
+        (*SHOWN, "image", "alt"),
+        "A line that climbs to the right. " * 3,
+        "padded",
+    ),
+    "alt of dots": (
+        (*SHOWN, "image", "alt"),
+        "A line that climbs to the right side" + "." * 40,
+        "pad",
+    ),
+    "number in prompt": ((*SHOWN, "code_prompt_show"), "The 12 fits", "prompt_show: numeral '12'"),
+    "number shown": (
+        ("cells", 2, "source"),
+        "assert True, 'a'\nMarkdown('The slope is 3.1 s.')",
+        "cell 3 (c3), string: numeral '3.1'",
+    ),
+    "label with a unit": (
+        ("cells", 2, "source"),
+        "assert True, 'a'\nax.plot(x, label='90 % interval')",
+        "string: numeral '90'",
+    ),
+    "words with a unit": (
+        ("cells", 0, "source"),
+        "# One\n8 [Doe](cite:doe2020), seven\nseconds",
+        "numeral 'seven seconds'",
+    ),
+    "two statements": (
+        ("cells", 2, "source"),
+        "x = 1; assert True, 'a'",
+        "cell 3 (c3): two statements on a line",
+    ),
+    "two in a block": (
+        ("cells", 2, "source"),
+        "if 1:\n    x = 1; y = 2\nassert True, 'a'",
+        "two st",
+    ),
+    "capture": (("cells", 2, "source"), "%%capture\nassert True, 'a'", "holds '%%capture'"),
+    "blanket": (
+        ("cells", 2, "source"),
+        "assert True, 'a'\nwarnings.simplefilter('ignore')",
+        "silences every warning",
+    ),
+    "blanket filter": (
+        ("cells", 2, "source"),
+        'assert True, "a"\nwarnings.filterwarnings(action="ignore")',
+        "silences every warning",
+    ),
+    "no seed": (
+        ("cells", 2, "source"),
+        "assert True, 'a'\nnp.random.default_rng()",
+        "default_rng(S",
+    ),
+    "clock": (
+        ("cells", 2, "source"),
+        "assert True, 'a'\ntime.perf_counter()",
+        "tag the cell `timing`",
+    ),
+    "iframe": (
+        ("cells", 0, "source"),
+        "# One\n8 [Doe](cite:doe2020)\n\n<IFRAME srcdoc='x'></IFRAME>",
+        "one, cell 1 (c1): <iframe> is not among the HTML",
+    ),
+    "remote picture": (
+        ("cells", 0, "source"),
+        "# One\n8 [Doe](cite:doe2020)\n\n![A plot](https://a.example/b.png)",
+        "a picture of another host",
+    ),
+    "undescribed picture": (
+        ("cells", 0, "source"),
+        "# One\n8 [Doe](cite:doe2020)\n\n![](b.png)",
+        "without alt text",
+    ),
     "no figure name": ((*SHOWN, "figure", "name"), "line", "mystnb.figure.name is 'line'"),
 }
 OUTPUT = ("cells", 1, "outputs", 0)
@@ -112,6 +184,31 @@ RESULT_FAULTS = {
     "no metadata": (("cells", 1, "metadata"), {}, "mystnb.image.alt is ''"),
     "not described": ((*OUTPUT, "metadata"), {}, "nothing describes"),
     "vector image": ((*OUTPUT, "data"), {"image/svg+xml": "<svg/>"}, "image/svg"),
+    "home": (
+        OUTPUT,
+        {"output_type": "stream", "name": "stdout", "text": "in /home/doe/book/a.csv"},
+        "shows '/home/doe/book/a.csv', a path of this machine",
+    ),
+    "address": (
+        (*OUTPUT, "data"),
+        {"text/plain": "<Fit at 0x7f3a2c>"},
+        "at 0x7f3a2c.*the address of an object",
+    ),
+    "time of day": ((*OUTPUT, "data"), {"text/plain": "made 2026-11-25 12:31:07"}, "the clock"),
+    "set": ((*OUTPUT, "data"), {"text/plain": "{'kent', 'essex'}"}, "a set, in an order of chance"),
+    "image in HTML": (
+        (*OUTPUT, "data"),
+        {"text/html": "<IMG src='data:image/png;base64,aGk='>"},
+        "<img> is not among.*figure cell",
+    ),
+    "image in Markdown": (
+        (*OUTPUT, "data"),
+        {"text/markdown": "![a](b.png)"},
+        "picture as Markdown",
+    ),
+    "handler": ((*OUTPUT, "data"), {"text/html": "<p ONCLICK='x()'>"}, "remove onclick"),
+    "script": ((*OUTPUT, "data"), {"text/html": "<script>fetch('x')</script>"}, "<script> is none"),
+    "HTML in Markdown": ((*OUTPUT, "data"), {"text/markdown": "a <embed src=x>"}, "<embed> is not"),
     "large": (
         OUTPUT,
         {"output_type": "display_data", "data": {"text/html": "x" * 700_001}},
@@ -154,7 +251,9 @@ def test_alt_must_differ_from_the_caption(clean):
 def test_figure_names_are_unique_in_the_book(clean):
     clean.toc("one", "two")
     clean.write("book/two.ipynb", source("one").read_text(encoding="utf-8"))
-    assert sum("more than once" in fault for fault in proof.of_sources()) == 2
+    found = [fault for fault in proof.of_sources() if "more than once" in fault]
+    assert sum("the figure name 'fig-line'" in fault for fault in found) == 2
+    assert sum("the alt text" in fault for fault in found) == 2
 
 
 def test_index_is_prose_too_and_numbers_belong_to_pages(clean):
@@ -163,15 +262,26 @@ def test_index_is_prose_too_and_numbers_belong_to_pages(clean):
     found = "\n".join(proof.of_sources())
     assert "index: numeral '613'" in found
     assert "index: cites 'roe'" in found
-    assert "'gone' is neither" in found
+    assert "'gone' is no page" in found
 
 
 @pytest.mark.parametrize(
     ("markdown", "numerals"),
     [
+        ("`4.5` or `90 %` but `x = 4.5` and `R2`", ["4.5", "90"]),
+        (r"$\tau = 3.1$, $2\tau$, $N(0, 1)$, $\frac{1}{10}$, $n = 613$", ["3.1", "613"]),
+        (
+            "ninety per cent, five to ten seconds, two of them",
+            ["ninety per cent", "five to ten seconds"],
+        ),
+        ("<b>4.2 s</b>", ["4.2"]),
+        ("<div>\n<p>4.2 s</p>\n</div>", ["4.2"]),
+        ("| a 1 |\n|---|\n| 22 |", ["1", "22"]),
+        ("![see 5](x.png 'and 6')", ["5", "6"]),
+        ("```{figure} plot3.png\n:alt: rises by 5\n\nRises by 6.\n```", ["5", "6"]),
         ("There are 8 of 1,234.5 and 89%", ["8", "1,234.5", "89"]),
         ("lme4, R2, `x = 1`, ``a ` 2``, {numref}`fig-3`", []),
-        ("$x_1 = 2$ and\n$$\n3\n$$\n", []),
+        ("$x_1 = 2$ and\n\n$$\n3\n$$\n", []),
         ("[text 7](page8.md) <http://a/9> https://b/10", ["7"]),
         ("[Doe (2020)](cite:doe2020)", []),
         ("1. first\n2. second 5\n", ["5"]),
@@ -188,6 +298,68 @@ def test_index_is_prose_too_and_numbers_belong_to_pages(clean):
 )
 def test_what_counts_as_a_numeral(markdown, numerals):
     assert prose.numerals(markdown) == numerals
+
+
+@pytest.mark.parametrize(
+    ("code", "numerals"),
+    [
+        ("print('n = 613 visits')", ["613"]),
+        ("text = 'It rises by 3 s'\nMarkdown(text)", ["3"]),
+        ("display(HTML('<b>4.2 s</b>'))", ["4.2"]),
+        ("Markdown(f'It is {slope:.2f} s of 613 rows')", ["613"]),
+        (r"Markdown(f'$\tau = {tau:.1f}$ and {x}')", []),
+        ("bmb.Model('y ~ 1 + x', data)", []),
+        ("assert x > 3, 'more than 3 s'", []),
+        ("ax.set_xlabel('time in units of 10 seconds')", ["10"]),
+        ("table.loc['row 3']", []),
+    ],
+)
+def test_what_counts_as_a_numeral_of_code(code, numerals):
+    assert prose.numerals_of_code(code) == numerals
+
+
+@pytest.mark.parametrize("content", ["one: [8]", "- one", "one: {", "one: text"])
+def test_broken_declarations_are_told_in_a_sentence(clean, content):
+    clean.write("book/_numbers.yml", content)
+    with pytest.raises(SystemExit, match=r"^book/_numbers\.yml must hold pages"):
+        prose.declared()
+
+
+FILES = {
+    "book/stray.md": ("# A", "book/stray.md: no page of _toc.yml"),
+    "book/one.md": ("# One", "book/one.md: this page is a notebook too"),
+    "book/_static/count.js": ("1", "count.js: a script for every page"),
+    "book/_static/a.css": ("@import 'https://a/b.css';", "loads from elsewhere"),
+    "book/_static/b.css": ("@font-face {src: URL(//a/f.woff2)}", "loads from elsewhere"),
+    "book/_static/c.svg": ("<svg><image href='https://a/b.png'/></svg>", "c.svg: <image"),
+    ".python-version": ("3.1", ".python-version: asks for another Python"),
+    "book/references.bib": (
+        "@book{doe2020,}\n@book{doe2020,}\n@book{roe,}",
+        "no page cites 'roe'",
+    ),
+}
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_what_lies_beside_the_pages_is_looked_at(clean, path):
+    content, message = FILES[path]
+    clean.write(path, content)
+    assert any(message in fault for fault in proof.of_sources())
+    if path.endswith(".bib"):
+        assert any("holds 'doe2020' more than once" in fault for fault in proof.of_sources())
+
+
+def test_every_page_of_the_toc_is_prose(clean):
+    clean.toc("one", "appendix/glossary")
+    clean.write("book/appendix/glossary.md", "# Words\n\n### spread\n\nAbout 14.8 s.\n")
+    found = proof.of_sources()
+    assert any(fault.startswith("appendix/glossary: numeral '14.8'") for fault in found)
+
+
+def test_a_clock_may_stand_where_it_says_so(clean):
+    change(source("one"), "cells", 2, "source", to="assert True, 'a'\ntime.perf_counter()")
+    change(source("one"), "cells", 2, "metadata", to={"tags": ["timing"]})
+    assert proof.of_sources() == []
 
 
 PANEL = ("fig-line", "axes", 0)

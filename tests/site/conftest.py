@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bookbuild import screenshots
 from bookbuild.render import SITE
+from tests.site import screenshots
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from bookbuild import render, site
 from bookbuild.chapters import BOOK, pages
 from bookbuild.render import SITE
-from bookbuild.screenshots import open_page
+from tests.site.screenshots import open_page
 
 ROOT = Path(__file__).parents[2]
 PHONE, DESKTOP = 390, 1280
@@ -28,7 +28,7 @@ def test_the_site_is_what_the_sources_give():
 
 
 def test_the_files_of_the_site_have_no_faults():
-    assert site.faults() == []
+    assert site.faults(SITE) == []
 
 
 def test_a_page_opens_without_errors_and_loads_nothing_remote(driver, page):
@@ -119,3 +119,36 @@ def test_tabs_can_be_switched(driver):
     after = driver.execute_script(shown)
     assert before.count(True) == after.count(True) == 1
     assert before != after
+
+
+def test_the_policy_lets_nothing_out(driver, tmp_path):
+    """Whatever a page holds, the browser refuses to load or send it; the page itself works."""
+    planted = (
+        "<img src='https://away.example/a.png'><script src='https://away.example/a.js'></script>"
+        "<link rel=stylesheet href='https://away.example/a.css'>"
+        "<style>@import 'https://away.example/b.css'; @font-face { font-family: f; "
+        "src: url(https://away.example/f.woff2) } p { font-family: f }</style><p>Words</p>"
+        "<iframe src='https://away.example/'></iframe>"
+        "<script>fetch('https://away.example/x').catch(() => {});"
+        "navigator.sendBeacon('https://away.example/y'); window.ran = true</script>"
+    )
+    page = tmp_path / "page.html"
+    page.write_text(f"<html><head>{site.POLICY}</head><body>{planted}</body></html>")
+    driver.get_log("performance")
+    driver.get(page.as_uri())
+    assert driver.execute_script("return window.ran"), "inline scripts of the flip-books run"
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    asked = {
+        m["params"]["requestId"]
+        for m in messages
+        if m["method"] == "Network.requestWillBeSent"
+        and "away.example" in m["params"]["request"]["url"]
+    }
+    refused = {
+        m["params"]["requestId"]
+        for m in messages
+        if m["method"] == "Network.loadingFailed" and m["params"].get("blockedReason") == "csp"
+    }
+    assert asked
+    assert asked <= refused
+    driver.get_log("browser")

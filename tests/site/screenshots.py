@@ -1,4 +1,4 @@
-"""Pictures of every page for people to look at: `python -m bookbuild.screenshots [PAGE …]`.
+"""Pictures of every page for people to look at: `python -m tests.site.screenshots [PAGE …]`.
 
 Writes `_build/screenshots/<page>-<desktop|phone>-<light|dark>.png`, each of the full height.
 """
@@ -100,7 +100,7 @@ def main(names: list[str]) -> None:
             path = BUILD / "screenshots" / f"{name.replace('/', '--')}-{size}-{theme}.png"
             open_page(driver, name, width, theme)
             save_screenshot(driver, path, width)
-            print(path)
+            sys.stdout.write(f"{path}\n")
 
 
 if __name__ == "__main__":
