@@ -1,13 +1,15 @@
 # The commands a person types. Everything else is in dodo.py.
 #
 #   make book                  build the whole book into _build/html
-#   make test                  lint, types, the whole book executed and proofed, all tests
+#   make check                 lint, types, proof of the sources, the fast tests: under a minute
+#   make test                  the same, the whole book executed and proofed, all tests
 #   make lab                   open the chapters in JupyterLab
 #   make serve                 show the built book on this machine
 #   make chapter NAME=01_eda   execute and proof one chapter
 #   make accept                look at the figures that changed, then accept them
-#   make reference            run the models in real brms and lme4 (needs R), show what changed
-#   make bench               measure speed and memory, where it stopped; FRESH=1 starts anew
+#   make reference             run the models in real brms and lme4 (needs R), show what changed
+#   make bench                 measure speed and memory, where it stopped; FRESH=1 starts anew
+#   make links                 ask whether the links to other sites still lead somewhere
 #   make lock                  renew requirements.txt from pyproject.toml
 #   make clean                 remove what a build made (not the environment)
 
@@ -15,11 +17,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := book
-.PHONY: book test lab serve chapter accept reference bench lock clean environment
+.PHONY: book check lint test lab serve chapter accept reference bench links lock clean environment
 
 BIN := .venv/bin
 UV := $(or $(shell command -v uv),.venv-uv/bin/uv)
 PRESS := $(BIN)/doit -n $(shell nproc 2>/dev/null || echo 2)
+PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
+PYTHON ?= $(shell cat .python-version)
 PORT ?= 8000
 
 # A machine may forbid byte code (containers often do); then every import of Bambi costs ten seconds.
@@ -28,12 +32,18 @@ export PYTHONDONTWRITEBYTECODE :=
 book: environment
 	$(PRESS) book
 
-test: environment
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+check: lint
+	$(PYTEST) -m "not slow"
+
+lint: environment
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
+	$(PRESS) source
+
+test: lint
 	$(PRESS) book
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(PYTEST)
 
 lab: environment
 	$(BIN)/jupyter lab --notebook-dir=book
@@ -55,6 +65,11 @@ bench: environment
 	$(if $(FRESH),rm -rf _build/benchmarks/$(NAME))
 	$(BIN)/python -W ignore -m benchmarks $(NAME)
 
+links: environment
+	PYTHONPATH=. $(BIN)/jupyter-book build . --builder linkcheck --path-output _build/links
+	$(BIN)/python -m sphinx -b linkcheck -C -D extensions=myst_parser -D root_doc=README \
+		-D include_patterns=README.md,CONTRIBUTING.md,CHANGELOG.md . _build/links/papers
+
 lock: | $(UV)
 	$(UV) pip compile pyproject.toml --group book --group press --group test --universal \
 		--generate-hashes --no-header --no-emit-package lmm-large --quiet --upgrade --output-file requirements.txt
@@ -66,7 +81,7 @@ environment: .venv/.synced
 
 # The stamp is written last: an interrupted installation is simply done again.
 .venv/.synced: requirements.txt pyproject.toml lmm_large/pyproject.toml .python-version | $(UV)
-	test -x $(BIN)/python || $(UV) venv --quiet --python "$$(cat .python-version)" .venv
+	test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" .venv
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.txt
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable ./lmm_large --editable .
 	touch $@
