@@ -22,7 +22,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 UV := $(or $(shell command -v uv),.venv-uv/bin/uv)
 PRESS := $(BIN)/doit -n $(shell nproc 2>/dev/null || echo 2)
-PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
 PYTHON ?= $(shell cat .python-version)
 PORT ?= 8000
 

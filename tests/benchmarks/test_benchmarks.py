@@ -53,6 +53,7 @@ def code(text):
     return [sys.executable, "-c", text]
 
 
+@pytest.mark.slow
 class TestQuestions:
     def test_effective_draws(self, bench, no_r):
         routes = ("collapsed", "Bambi + nutpie", "brms")
@@ -133,6 +134,7 @@ class TestQuestions:
         assert list((tmp_path / "rows").iterdir()) == []
 
 
+@pytest.mark.slow
 class TestRunning:
     def test_a_case_over_the_time_limit_ends_with_its_children(self, bench, tmp_path):
         child = tmp_path / "child"

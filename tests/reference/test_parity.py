@@ -27,6 +27,7 @@ from reference import reference_fit
 
 BOOK = Path(__file__).parents[2] / "book"
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Cannot cache compiled function"),
     # Nights of sleepstudy, and a visit from Cumbria: scored by a refit, or within the tolerance.
     pytest.mark.filterwarnings("ignore:Estimated shape parameter"),
@@ -92,10 +93,16 @@ MODELS = {
 }
 
 
+def fitted_once(data, name):
+    """A parameter of `both`, whose tests run on one worker, so that they share the fit."""
+    return pytest.param(
+        (data, name), id=f"{data}-{name}", marks=pytest.mark.xdist_group(f"{data}-{name}")
+    )
+
+
 @pytest.fixture(
     scope="module",
-    params=[(data, name) for data, models in MODELS.items() for name in models],
-    ids="-".join,
+    params=[fitted_once(data, name) for data, models in MODELS.items() for name in models],
 )
 def both(request):
     """Our table of a model, its elpd and that elpd's standard error, and brms's table of it."""
@@ -259,8 +266,10 @@ def test_statsmodels_agrees_with_lme4(models, fit, variables, load):
 
 @pytest.mark.parametrize(
     "both",
-    [("bounce", name) for name in CANDIDATES] + [("sleepstudy", "varying_slope")],
-    ids="-".join,
+    [
+        *(fitted_once("bounce", name) for name in CANDIDATES),
+        fitted_once("sleepstudy", "varying_slope"),
+    ],
     indirect=True,
 )
 def test_posterior_means_lie_near_the_reml_estimates(both, request):
