@@ -14,7 +14,7 @@ DRAWS = """
 import hashlib
 from lmm_helpers import candidate_models, load_bounce, set_up_chapter
 set_up_chapter()
-model = candidate_models(load_bounce())["varying intercept"]
+model = candidate_models(load_bounce())["linear regression"]
 fit = model.fit(
     inference_method="nutpie", draws=50, tune=100, chains=2, random_seed=1, progressbar=False
 )
