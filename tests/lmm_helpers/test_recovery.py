@@ -65,7 +65,7 @@ def refit(name, seed=SEED):
     for number, page in enumerate(pages):
         fit = nutpie.sample(
             compiled.with_data(times=page),
-            draws=1000, tune=600, chains=4, cores=1, seed=seed + number, target_accept=0.95,
+            draws=500, tune=500, chains=4, cores=1, seed=seed + number, target_accept=0.95,
             progress_bar=False, save_warmup=False,
         )  # fmt: skip
         posterior = parameters(fit["posterior"])
