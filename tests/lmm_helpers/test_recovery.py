@@ -27,7 +27,7 @@ from scipy import stats
 
 from lmm_helpers import candidate_models, chosen_model, load_bounce, set_up_chapter
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("recovery")]
+pytestmark = pytest.mark.xdist_group("recovery")
 
 DATA_SETS = 20
 SEED = 20

@@ -27,7 +27,6 @@ from reference import reference_fit
 
 BOOK = Path(__file__).parents[2] / "book"
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Cannot cache compiled function"),
     # Nights of sleepstudy, and a visit from Cumbria: scored by a refit, or within the tolerance.
     pytest.mark.filterwarnings("ignore:Estimated shape parameter"),

@@ -11,8 +11,6 @@ from bookbuild.render import SITE
 from lmm_helpers import load_bounce
 from lmm_helpers.figures.flipbook import flipbook
 
-pytestmark = pytest.mark.slow
-
 PAGES = 5
 VISITS = load_bounce()
 ALT = "Scatter plots of time against age, real and imagined."

@@ -12,8 +12,6 @@ from bookbuild.chapters import BOOK, pages
 from bookbuild.render import SITE
 from bookbuild.screenshots import open_page
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 PHONE, DESKTOP = 390, 1280
 
