@@ -1,14 +1,16 @@
 # The commands a person types. Everything else is in dodo.py.
 #
 #   make book                  build the whole book into _build/html
-#   make test                  lint, types, the whole book executed and proofed, all tests
+#   make check                 lint, types, proof of the sources, the fast tests: under a minute
+#   make test                  the same, the whole book executed and proofed, all tests
 #   make lab                   open the chapters in JupyterLab
 #   make serve                 show the built book on this machine
 #   make chapter NAME=01_eda   execute and proof one chapter
 #   make twice                 execute the whole book a second time and compare every output
 #   make accept                look at the figures that changed, then accept them
-#   make reference            run the models in real brms and lme4 (needs R), show what changed
-#   make bench               measure speed and memory, where it stopped; FRESH=1 starts anew
+#   make reference             run the models in real brms and lme4 (needs R), show what changed
+#   make bench                 measure speed and memory, where it stopped; FRESH=1 starts anew
+#   make links                 ask whether the links to other sites still lead somewhere
 #   make lock                  renew requirements.txt from pyproject.toml
 #   make clean                 remove what a build made (not the environment)
 
@@ -16,11 +18,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := book
-.PHONY: book test lab serve chapter twice accept reference bench lock clean environment
+.PHONY: book check lint test lab serve chapter twice accept reference bench links lock clean environment
 
 BIN := .venv/bin
 UV := $(or $(shell command -v uv),.venv-uv/bin/uv)
 PRESS := $(BIN)/doit
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup
+VENV_PYTHON ?= $(shell cat .python-version)
 PORT ?= 8000
 
 # What this user tells every Python says nothing to the book's; and where byte code is forbidden
@@ -30,12 +34,18 @@ unexport $(filter PYTHON%,$(.VARIABLES))
 book: environment
 	$(PRESS) book
 
-test: environment
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+check: lint
+	$(PYTEST) -m "not slow"
+
+lint: environment
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
+	$(PRESS) source
+
+test: lint
 	$(PRESS) book
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(PYTEST)
 
 lab: environment
 	$(BIN)/jupyter lab --notebook-dir=book
@@ -60,6 +70,17 @@ bench: environment
 	$(if $(FRESH),rm -rf _build/benchmarks/$(NAME))
 	$(BIN)/python -W ignore -m benchmarks $(NAME)
 
+# A DOI is asked for at its registry, because publishers turn robots away.
+links: environment
+	rm -rf _build/links
+	mkdir -p _build/links/src
+	cp -R _config.yml _toc.yml book README.md CONTRIBUTING.md CHANGELOG.md _build/links/src
+	@sed -n 's/^ *doi *= *{\(.*\)}.*/\1/p' book/references.bib | while read -r doi; do \
+		answer="$$(curl --silent --head --retry 3 --output /dev/null --write-out '%{http_code}' "https://doi.org/$$doi")" || true; \
+		test "$$answer" = 302 || echo "[broken] https://doi.org/$$doi: $$answer"; done | tee _build/links/doi.txt
+	PYTHONPATH=. $(BIN)/jupyter-book build _build/links/src --builder linkcheck --path-output _build/links
+	@test ! -s _build/links/doi.txt
+
 lock: | $(UV)
 	$(UV) pip compile pyproject.toml --group book --group press --group test --universal \
 		--generate-hashes --no-header --no-emit-package lmm-large --quiet --upgrade --output-file requirements.txt
@@ -71,8 +92,8 @@ environment: .venv/.synced
 
 # The stamp is written last: an interrupted installation is simply done again.
 .venv/.synced: requirements.txt pyproject.toml lmm_large/pyproject.toml .python-version | $(UV)
-	$(BIN)/python --version 2>/dev/null | grep --quiet --word-regexp "Python $$(cat .python-version)" || \
-		$(UV) venv --quiet --clear --python "$$(cat .python-version)" .venv
+	$(BIN)/python --version 2>/dev/null | grep --quiet --word-regexp "Python $(VENV_PYTHON)" || \
+		$(UV) venv --quiet --clear --python "$(VENV_PYTHON)" .venv
 	$(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.txt
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable ./lmm_large --editable .
 	touch $@

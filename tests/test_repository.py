@@ -236,6 +236,7 @@ class TestOtherMachines:
     def test_workflows_are_safe(self):
         run("zizmor", "--offline", "--no-progress", "--strict-collection", ".github")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("schema", "pattern"),
         [

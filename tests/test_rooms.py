@@ -115,6 +115,7 @@ assert not outside, outside
 """
 
 
+@pytest.mark.slow
 def test_the_wheels_work_in_an_empty_folder(tmp_path):
     wheels, empty = tmp_path / "wheels", tmp_path / "empty"
     empty.mkdir()

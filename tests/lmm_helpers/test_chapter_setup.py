@@ -6,6 +6,7 @@ import sys
 
 import matplotlib as mpl
 import pytensor
+import pytest
 
 from lmm_helpers import set_up_chapter
 
@@ -13,7 +14,7 @@ DRAWS = """
 import hashlib
 from lmm_helpers import candidate_models, load_bounce, set_up_chapter
 set_up_chapter()
-model = candidate_models(load_bounce())["varying intercept"]
+model = candidate_models(load_bounce())["linear regression"]
 fit = model.fit(
     inference_method="nutpie", draws=50, tune=100, chains=2, random_seed=1, progressbar=False
 )
@@ -21,6 +22,7 @@ print(hashlib.sha256(fit.posterior["std_age"].to_numpy().tobytes()).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_same_draws_from_a_cold_and_from_a_warm_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
     monkeypatch.setenv("PYTENSOR_FLAGS", f"base_compiledir='{tmp_path / 'pytensor'}'")

@@ -133,6 +133,7 @@ def covariance_of(own, sigma):
     return 36 + 4 * np.outer(age, age) + sigma**2 * np.eye(len(own))
 
 
+@pytest.mark.slow
 def test_a_new_group_scores_as_the_multivariate_normal_says(few_visits):
     new = scores(few_visits, "time ~ age + (age | county)", KNOWN_LINE | {"sigma": known(3)})
     for county, own in few_visits.groupby("county"):
@@ -144,6 +145,7 @@ def test_a_new_group_scores_as_the_multivariate_normal_says(few_visits):
     assert new.pointwise.elpd == pytest.approx(new.pointwise.elpd_i.sum().item())
 
 
+@pytest.mark.slow
 def test_a_new_group_has_a_spread_of_its_own(few_visits):
     spread = {
         "Intercept": bmb.Prior("Normal", mu=1, sigma=1e-3),
@@ -163,6 +165,7 @@ def test_a_new_group_has_a_spread_of_its_own(few_visits):
         assert new.joint[county] == pytest.approx(exact, abs=0.15)
 
 
+@pytest.mark.slow
 def test_a_group_does_not_inform_its_own_prediction(few_visits):
     """With a known spread, the mean of the others is normal, and so is the prediction."""
     visits = few_visits.assign(time=np.random.default_rng(6).normal(50, 3, size=21))
@@ -177,6 +180,7 @@ def test_a_group_does_not_inform_its_own_prediction(few_visits):
         assert new.joint[county] == pytest.approx(exact.logpdf(own["time"]), abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_refit_that_does_not_converge_is_refused(few_visits):
     with pytest.raises(RuntimeError, match="the refit without 'Kent' fails R-hat"):
         scores(few_visits, "time ~ age", {}, draws=20, tune=20)

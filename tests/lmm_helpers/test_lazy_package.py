@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 import lmm_helpers
 
 
@@ -21,6 +23,7 @@ def test_every_public_name_is_found_where_it_lives():
         assert not isinstance(getattr(lmm_helpers, name), ModuleType), name
 
 
+@pytest.mark.slow
 def test_a_function_is_not_hidden_by_its_module():
     code = (
         "import lmm_helpers.data.standardization, lmm_helpers.figures.flipbook; "

@@ -166,6 +166,7 @@ def test_other_factors_keep_their_own_effects():
     assert abs(blog.mean() - 210) < 4 * 2 / np.sqrt(DRAWS)
 
 
+@pytest.mark.slow
 def test_it_fits_the_draws_that_bambi_makes():
     visits = load_bounce()
     model = chosen_model(visits)

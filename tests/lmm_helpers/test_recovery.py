@@ -27,6 +27,8 @@ from scipy import stats
 
 from lmm_helpers import candidate_models, chosen_model, load_bounce, set_up_chapter
 
+pytestmark = pytest.mark.xdist_group("recovery")
+
 DATA_SETS = 20
 SEED = 20
 PROB = 0.89
@@ -63,7 +65,7 @@ def refit(name, seed=SEED):
     for number, page in enumerate(pages):
         fit = nutpie.sample(
             compiled.with_data(times=page),
-            draws=1000, tune=600, chains=4, cores=1, seed=seed + number, target_accept=0.95,
+            draws=500, tune=500, chains=4, cores=1, seed=seed + number, target_accept=0.95,
             progress_bar=False, save_warmup=False,
         )  # fmt: skip
         posterior = parameters(fit["posterior"])

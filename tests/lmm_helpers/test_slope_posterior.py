@@ -51,6 +51,7 @@ def brute_force(world, *, ci_prob):
     return np.interp([(1 - ci_prob) / 2, (1 + ci_prob) / 2], cumulative, slopes)
 
 
+@pytest.mark.slow
 def test_interval_is_that_of_brute_force():
     world = small_world()
     found = slope_posterior(world, ci_prob=0.8, **PRIORS)

@@ -24,9 +24,10 @@ def _built_site():
 
 @pytest.fixture(scope="session")
 def driver(_built_site):
-    """A browser that opens the site from disk."""
+    """A browser that opens the site from disk, and has left its own start page."""
     if screenshots.programs() is None:
         missing = "no chromium with chromedriver on PATH: the site is not opened in a browser"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
     with screenshots.browser() as browser:
+        browser.get("about:blank")
         yield browser

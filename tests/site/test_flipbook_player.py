@@ -1,7 +1,5 @@
 """The flip-book in a browser: what its buttons, keys and slider do, in which looks."""
 
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,6 +48,32 @@ def page_of(*fragments, theme="light", jupyter=False):
         '<div class="bd-content"><article style="max-width: 700px; margin: auto">'
         f'<p>Before.</p><div class="cell_output">{cells}</div><p>After.</p></article></div></html>'
     )
+
+
+CLOCK = """
+let started = 0;
+window.timers = new Map();
+window.setInterval = (call, pause) => (timers.set(++started, {call, pause}), started);
+window.clearInterval = timer => timers.delete(timer);
+"""
+
+
+def pauses(driver):
+    """The pause of each timer that runs on a page with a clock of ours, in milliseconds."""
+    return driver.execute_script("return [...timers.values()].map(timer => timer.pause)")
+
+
+def tick(driver):
+    """Let the pause of each timer pass."""
+    driver.execute_script("timers.forEach(timer => timer.call())")
+
+
+@pytest.fixture
+def stopped_clock(driver):
+    """Pages are opened with a clock that only `tick` moves, so that no test races with one."""
+    added = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": CLOCK})
+    yield
+    driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
 
 @pytest.fixture
@@ -105,11 +129,12 @@ def dots(driver, place):
     )
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_the_player_takes_the_place_of_the_printed_pages_and_is_paused(show):
     driver = show()
     assert find(driver, ".flipbook-player").is_displayed()
     assert not find(driver, ".flipbook-grid").is_displayed()
-    time.sleep(1.2)
+    assert pauses(driver) == []
     assert counter(driver) == f"page 1 of {PAGES}"
     assert button(driver, "Play").text == "Play"
     titles = driver.find_elements(By.CSS_SELECTOR, ".flipbook-stage .flipbook-title")
@@ -207,17 +232,27 @@ def test_keys_of_the_player_reach_neither_the_page_nor_other_shortcuts(show):
     assert "ArrowRight" in driver.title
 
 
-def test_play_turns_pages_until_paused_or_stepped(show):
+def test_play_turns_pages_by_itself(show):
     driver = show()
     button(driver, "Play").click()
-    WebDriverWait(driver, 5).until(lambda d: counter(d) == f"page 3 of {PAGES}")
-    button(driver, "Previous").click()
-    stopped = counter(driver)
-    assert button(driver, "Play").text == "Play"
-    time.sleep(1.2)
-    assert counter(driver) == stopped
+    WebDriverWait(driver, 60, 0.1).until(lambda d: counter(d) != f"page 1 of {PAGES}")
 
 
+@pytest.mark.usefixtures("stopped_clock")
+def test_play_turns_pages_until_paused_or_stepped(show):
+    driver = show()
+    for stop, page in {"Previous": 2, "Pause": 4}.items():
+        button(driver, "Play").click()
+        assert len(pauses(driver)) == 1
+        tick(driver)
+        tick(driver)
+        button(driver, stop).click()
+        assert button(driver, "Play").text == "Play"
+        assert pauses(driver) == []
+        assert counter(driver) == f"page {page} of {PAGES}"
+
+
+@pytest.mark.usefixtures("stopped_clock")
 def test_the_page_is_announced_when_the_reader_steps_and_not_while_it_plays(show):
     driver = show()
     region = find(driver, ".flipbook-status")
@@ -227,18 +262,27 @@ def test_the_page_is_announced_when_the_reader_steps_and_not_while_it_plays(show
     assert status(driver).startswith(f"Page 2 of {PAGES}. generic: ")
     assert "below" in status(driver)
     button(driver, "Play").click()
-    WebDriverWait(driver, 5).until(lambda d: counter(d) == f"page 3 of {PAGES}")
+    tick(driver)
+    assert counter(driver) == f"page 3 of {PAGES}"
     assert status(driver) == ""
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_readers_who_want_less_motion_get_slow_pages(show):
-    driver = show(media={"name": "prefers-reduced-motion", "value": "reduce"}.items())
-    time.sleep(1)
+    def pause(**look):
+        driver = show(**look)
+        assert pauses(driver) == []
+        button(driver, "Play").click()
+        (found,) = pauses(driver)
+        return found, driver
+
+    usual, _ = pause()
+    slow, driver = pause(media={"name": "prefers-reduced-motion", "value": "reduce"}.items())
+    assert 500 <= usual <= 1000
+    assert 2000 <= slow <= 4000
     assert counter(driver) == f"page 1 of {PAGES}"
-    button(driver, "Play").click()
-    time.sleep(1.5)
-    assert counter(driver) == f"page 1 of {PAGES}"
-    WebDriverWait(driver, 5).until(lambda d: counter(d) == f"page 2 of {PAGES}")
+    tick(driver)
+    assert counter(driver) == f"page 2 of {PAGES}"
     moving = "return document.getAnimations().length"
     assert driver.execute_script(moving) == 0
 

@@ -31,22 +31,91 @@ def test_the_files_of_the_site_have_no_faults():
     assert site.faults(SITE) == []
 
 
+def forget(driver):
+    """Throw away what the browser noted of earlier pages."""
+    for log in ("browser", "performance"):
+        driver.get_log(log)
+
+
+def asked_for(driver):
+    """What the page that is open asked for, and which of it failed, as two lists of addresses.
+
+    The log holds what other pages did in the same tab, too: the browser's start page, or the page
+    before. A request is this page's if this page, as loaded now, or a frame inside it, made it.
+    """
+    tree = driver.execute_cdp_cmd("Page.getFrameTree", {})["frameTree"]
+    page, inside = tree["frame"], set()
+    requests, failed = {}, []
+    for entry in driver.get_log("performance"):
+        event = json.loads(entry["message"])["message"]
+        told = event["params"]
+        if event["method"] == "Page.frameAttached":
+            if told["parentFrameId"] in {page["id"], *inside}:
+                inside.add(told["frameId"])
+        elif event["method"] == "Network.requestWillBeSent":
+            if told["requestId"] == page["loaderId"]:  # the page itself: what was before is gone
+                inside.clear()
+                requests.clear()
+            if told["loaderId"] == page["loaderId"] or told.get("frameId") in inside:
+                requests[told["requestId"]] = told["request"]["url"]
+        elif event["method"] == "Network.loadingFailed":
+            failed.append(told["requestId"])
+    return list(requests.values()), [requests[one] for one in failed if one in requests]
+
+
+def is_remote(url):
+    return url.startswith(("http", "ws"))
+
+
 def test_a_page_opens_without_errors_and_loads_nothing_remote(driver, page):
-    driver.get_log("browser")
-    driver.get_log("performance")
+    forget(driver)
     open_page(driver, page, DESKTOP, theme=None)
     logged = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
     assert logged == []
-    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    urls = [
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    ]
-    assert urls
-    assert [url for url in urls if url.startswith(("http", "ws"))] == []
-    failed = [m["params"] for m in messages if m["method"] == "Network.loadingFailed"]
+    urls, failed = asked_for(driver)
+    assert driver.current_url in urls
+    assert list(filter(is_remote, urls)) == []
     assert failed == []
+
+
+NOWHERE = "http://nowhere.invalid"
+
+
+@pytest.fixture
+def visit(driver, tmp_path):
+    """Open a page of these elements, and wait until it is loaded, failed loads included."""
+
+    def open_page_of(*elements):
+        path = tmp_path / "page.html"
+        path.write_text(f"<!doctype html><title>p</title>{''.join(elements)}", encoding="utf-8")
+        driver.get(path.as_uri())
+        return path.as_uri()
+
+    yield open_page_of
+    forget(driver)
+
+
+@pytest.mark.parametrize("element", ["img", "script", "iframe"])
+def test_what_a_page_loads_from_elsewhere_is_noticed(driver, visit, element):
+    forget(driver)
+    address = visit(f'<{element} src="{NOWHERE}/{element}"></{element}>')
+    urls, failed = asked_for(driver)
+    assert urls == [address, f"{NOWHERE}/{element}"]
+    assert failed == [f"{NOWHERE}/{element}"]
+
+
+def test_a_missing_file_is_noticed(driver, visit):
+    forget(driver)
+    address = visit('<img src="gone.png">')
+    assert asked_for(driver)[1] == [address.replace("page.html", "gone.png")]
+
+
+def test_what_another_page_in_the_tab_asked_for_is_not_the_page_s(driver, visit):
+    forget(driver)
+    visit(f'<img src="{NOWHERE}/image"><iframe src="{NOWHERE}/frame"></iframe>')
+    driver.get("about:blank")
+    address = visit("<p>quiet</p>")
+    assert asked_for(driver) == ([address], [])
 
 
 def test_maths_and_pictures_are_drawn(driver, page):
