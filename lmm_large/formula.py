@@ -1,8 +1,8 @@
 """The formulas that are understood: Bambi's notation, cut to what statistics of groups can say.
 
-Numeric columns and factors, interactions by ``:`` and ``*``, ``0 +`` or ``1``, effects of one group,
-``(1 + x | g)``, and ``group_mean(x)``. What is accepted means what it means in Bambi; the rest is
-refused by name. Reading needs no data: whether a column is a factor, the data say later.
+Numeric columns and factors, interactions by ``:`` and ``*``, ``0 +`` or ``1``, effects of one
+group, ``(1 + x | g)``, and ``group_mean(x)``. What is accepted means what it means in Bambi; the rest
+is refused by name. No data are needed: they say later which columns are factors.
 """
 
 import re
@@ -78,7 +78,7 @@ def parse(text: str) -> Formula:
     if not isinstance(text, str):
         raise TypeError(f"a formula is text such as 'y ~ x + (x | g)'; got {text!r}.")
     tokens = list(_tokens(text))
-    tildes = [i for i, token in enumerate(tokens) if token == "~"]
+    tildes = [i for i, one in enumerate(tokens) if one == "~"]
     if len(tildes) != 1:
         raise ValueError(f"a formula has one '~', as in 'y ~ x + (x | g)'; got {text!r}.")
     left, right = tokens[: tildes[0]], tokens[tildes[0] + 1 :]
@@ -109,9 +109,7 @@ def parse(text: str) -> Formula:
         response, intercept, tuple(dict.fromkeys(terms)), group, tuple(dict.fromkeys(effects))
     )
     if response in (*formula.predictors, group) or group in formula.predictors:
-        raise ValueError(
-            f"response, predictors and group must be different columns; got {text!r}."
-        )
+        raise ValueError(f"response, predictors and group must be different columns; got {text!r}.")
     check_names(formula)
     return formula
 
@@ -180,13 +178,13 @@ def _written(term: Parts) -> str:
 def _split(tokens: list[str], signs: str) -> Iterator[tuple[str, list[str]]]:
     """Split at signs outside of brackets; give each part with the sign before it."""
     depth, sign, part = 0, "", list[str]()
-    for token in tokens:
-        depth += (token in "([{") - (token in ")]}")
-        if depth == 0 and token in signs:
+    for one in tokens:
+        depth += (one in "([{") - (one in ")]}")
+        if depth == 0 and one in signs:
             yield sign, part
-            sign, part = token, []
+            sign, part = one, []
         else:
-            part.append(token)
+            part.append(one)
     yield sign, part
 
 
