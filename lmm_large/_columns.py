@@ -1,11 +1,6 @@
-"""The algebra of columns: which are gathered, and how others are made of them.
+"""Columns: which are gathered, how they are chosen for a model, and how parts of rows merge."""
 
-A column is a product of numeric columns and of indicators of levels. The indicator of a factor's
-reference is one minus those of its other levels, so every column of a model is a sum of gathered
-ones, and its moments are a linear map of theirs.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, product
 from typing import NamedTuple
 
@@ -21,9 +16,6 @@ class Column(NamedTuple):
 
     numbers: frozenset[str] = frozenset()
     indicators: frozenset[tuple[str, str]] = frozenset()
-
-
-CONSTANT = Column()
 
 
 def coded_columns(term: Parts, coded: Levels) -> list[tuple[Column, str, tuple[str, ...]]]:
@@ -43,75 +35,42 @@ def coded_columns(term: Parts, coded: Levels) -> list[tuple[Column, str, tuple[s
 
 
 def gathered_columns(formula: Formula, levels: Levels) -> dict[Column, str]:
-    """Give the columns that any coding of the formula's terms can be made of, with their names."""
+    """Give the columns that a coding of the formula's terms can need, with their names.
+
+    Every level has one, the reference too, so that none has to be found by subtraction.
+    """
     found: dict[Column, str] = {}
     for term in (*formula.terms, *formula.effects):
         plain = tuple(part for part in term if not part.averaged)
         factors = [part for part in plain if part.name in levels]
-        products: list[Parts] = [(Part(part.name),) for part in term if part.averaged]
-        sizes = range(len(factors) + 1)
-        products += [
+        terms: list[Parts] = [(Part(part.name),) for part in term if part.averaged]
+        terms += [
             tuple(part for part in plain if part in some or part not in factors)
-            for size in sizes
+            for size in range(len(factors) + 1)
             for some in combinations(factors, size)
         ]
-        for parts in products:
-            coded = {part.name: levels[part.name][1:] for part in parts if part in factors}
+        for parts in terms:
+            coded = {part.name: levels[part.name] for part in parts if part in factors}
             for column, name, _ in coded_columns(parts, coded):
                 found.setdefault(column, name)
-    found.pop(CONSTANT, None)
+    found.pop(Column(), None)
     return found
 
 
-def expanded(column: Column, levels: Levels) -> dict[Column, float]:
-    """Write a column as a sum of columns that bear no reference level."""
-    sums: dict[Column, float] = {Column(column.numbers): 1.0}
-    for factor, level in column.indicators:
-        reference, *others = levels[factor]
-        step: dict[Column, float] = {}
-        for (numbers, indicators), sign in sums.items():
-            if level == reference:
-                step[Column(numbers, indicators)] = sign
-            for other in others if level == reference else (level,):
-                one = Column(numbers, indicators | {(factor, other)})
-                step[one] = -sign if level == reference else sign
-        sums = step
-    return sums
-
-
-def mapped(
-    means: np.ndarray,
-    products: np.ndarray,
-    sums: Sequence[Mapping[Column, float]],
-    have: Iterable[Column],
-    scales: np.ndarray | None = None,
+def chosen(
+    means: np.ndarray, products: np.ndarray, columns: Sequence[Column], have: Sequence[Column]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give means and products of sums of columns, each times a number a group; the response stays.
+    """Choose columns' moments; a constant is one, an unknown column zero; the response stays.
 
-    Raises KeyError with the first column that there is none of.
+    `means` and `products` hold those of the columns `have`, and the response's last.
     """
-    number = {column: i for i, column in enumerate(have)}
-    matrix = np.zeros((len(sums) + 1, len(number) + 1))
-    matrix[-1, -1] = 1.0
-    constant = np.zeros(len(sums) + 1)
-    for row, terms in enumerate(sums):
-        for column, sign in terms.items():
-            if column == CONSTANT:
-                constant[row] += sign
-            else:
-                matrix[row, number[column]] += sign
-    if not constant.any() and np.isin(matrix, (0, 1)).all() and (matrix.sum(1) == 1).all():
-        chosen = matrix.argmax(1)
-        means, products = means[:, chosen], products[:, chosen][:, :, chosen]
-    else:
-        means, products = means @ matrix.T + constant, matrix @ products @ matrix.T
-        products = (products + products.transpose(0, 2, 1)) / 2
-    if scales is not None:
-        factors = np.concatenate([scales, np.ones((len(means), 1))], axis=1)
-        means, products = means * factors, products * factors[:, :, None] * factors[:, None, :]
-    diagonal = np.arange(len(sums) + 1)
-    products[:, diagonal, diagonal] = np.maximum(products[:, diagonal, diagonal], 0.0)
-    return means, products
+    k = len(have)
+    padded = np.pad(products, ((0, 0), (0, 2), (0, 2)))
+    with_two = np.pad(means, ((0, 0), (0, 2)))
+    with_two[:, k + 1] = 1.0
+    number = {column: i for i, column in enumerate(have)} | {Column(): k + 1}
+    at = [*(number.get(column, k + 2) for column in columns), k]
+    return with_two[:, at], padded[:, at][:, :, at]
 
 
 def merged(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from lmm_large._columns import Column, gathered_columns, mapped, merged
+from lmm_large._columns import Column, chosen, gathered_columns, merged
 from lmm_large.formula import Formula, parse
 from lmm_large.statistics import GroupStatistics, literal, merge_statistics
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _FILES = {".parquet": "read_parquet", ".pq": "read_parquet", ".csv": "read_csv", ".gz": "read_csv"}
 _FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
+_NONE = Column(indicators=frozenset({("", "")}))
+"""A column of levels that a cell has not: it is zero there."""
 Missing = Literal["error", "drop"]
 
 
@@ -397,26 +399,21 @@ def _of_cells(asked: Formula, cells: _Cells) -> GroupStatistics:
         for name, column in cells.factors.items()
     }
     columns = gathered_columns(asked, levels)
-    products = _numeric_products(asked, levels)
-    moments = cells.means, cells.products
+    sums = _numeric_products(asked, levels)
+    means, squares = cells.means, cells.products
     if levels:
-        kept = {name: np.array(column.texts) for name, column in cells.factors.items()}
-        codes = np.stack([column.codes for column in cells.factors.values()], axis=1)
-        combinations, number = np.unique(codes, axis=0, return_inverse=True)
-        shape = len(codes), len(columns) + 1
-        moments = np.empty(shape), np.empty((*shape, shape[1]))
-        for i, combination in enumerate(combinations):
-            held = {(n, str(kept[n][c])) for n, c in zip(kept, combination, strict=True)}
-            sums = [{Column(c.numbers): 1.0} if c.indicators <= held else {} for c in columns]
-            rows = np.flatnonzero(number.ravel() == i)
-            for whole, part in zip(
-                moments,
-                mapped(cells.means[rows], cells.products[rows], sums, products),
-                strict=True,
-            ):
-                whole[rows] = part
+        coded = np.stack([column.codes for column in cells.factors.values()], axis=1)
+        combinations, number = np.unique(coded, axis=0, return_inverse=True)
+        means = np.empty((len(coded), len(columns) + 1))
+        squares = np.empty((*means.shape, len(columns) + 1))
+        for i, codes in enumerate(combinations):
+            kept = zip(cells.factors.items(), codes, strict=True)
+            held = {(name, column.texts[code]) for (name, column), code in kept}
+            these = [Column(c.numbers) if c.indicators <= held else _NONE for c in columns]
+            at = np.flatnonzero(number.ravel() == i)
+            means[at], squares[at] = chosen(cells.means[at], cells.products[at], these, sums)
     present, codes = np.unique(cells.group.codes, return_inverse=True)
-    count, means, squares = merged(codes, cells.n, *moments)
+    count, means, squares = merged(codes, cells.n, means, squares)
     texts = cells.group.texts
     here = {*present.tolist()}
     return GroupStatistics(

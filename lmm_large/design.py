@@ -3,19 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 
-from lmm_large._columns import (
-    CONSTANT,
-    Column,
-    Levels,
-    coded_columns,
-    expanded,
-    gathered_columns,
-    mapped,
-)
+from lmm_large._columns import Column, Levels, chosen, coded_columns, gathered_columns
 from lmm_large.formula import Formula, Part, Parts, check_names, label, parse
 from lmm_large.statistics import GroupStatistics
 
@@ -70,75 +61,57 @@ def design(statistics: GroupStatistics, formula: str | None = None) -> Design:
         if ours != theirs:
             raise ValueError(f"the {what} of these statistics is {theirs!r}, not {ours!r}.")
     levels = statistics.levels
-    wanted: list[_Wanted] = []
-    terms, slopes = [], {}
+    for name in sorted(asked.numeric & {*levels}):
+        raise ValueError(f"the factor {name!r} has no mean and no slope by group: it is no number.")
+    have = list(gathered_columns(parse(statistics.formula), levels))
+    columns: list[Column] = []
+    names: list[str] = []
+    averages: list[tuple[str, ...]] = []
+    terms: dict[Parts, Term] = {}
     for term, coding in _coded(asked, levels):
         coded = {name: levels[name][0 if full else 1 :] for name, full in coding.items()}
-        lonely = [name for name, chosen in coded.items() if not chosen]
-        if lonely:
-            raise ValueError(f"the factor {lonely[0]!r} has one level only: leave it out.")
+        for name in (name for name, some in coded.items() if not some):
+            raise ValueError(f"the factor {name!r} has one level only: leave it out.")
         found = coded_columns(term, coded)
-        numbers = tuple(range(len(wanted), len(wanted) + len(found)))
-        averages = tuple(part.name for part in term if part.averaged)
-        wanted += [_Wanted(name, expanded(column, levels), averages) for column, name, _ in found]
-        named = tuple(", ".join(chosen) for _, _, chosen in found)
-        terms.append(Term(label(term), numbers, named if coded else None))
-        slopes[term] = numbers[0]
+        numbers = tuple(range(len(columns), len(columns) + len(found)))
+        named = tuple(", ".join(some) for _, _, some in found) if coded else None
+        terms[term] = Term(label(term), numbers, named)
+        columns += [column for column, _, _ in found]
+        names += [name for _, name, _ in found]
+        averages += [tuple(part.name for part in term if part.averaged)] * len(found)
     effects = []
+    slopes = {term: found.columns[0] for term, found in terms.items()}
     for effect in asked.effects:
         if effect and effect not in slopes:
-            slopes[effect] = len(wanted)
-            column = Column(frozenset(part.name for part in effect))
-            wanted.append(_Wanted(label(effect), {column: 1.0}, ()))
+            slopes[effect] = len(columns)
+            columns.append(Column(frozenset(part.name for part in effect)))
+            names.append(label(effect))
         effects.append(Effect(asked.effect_name(effect), slopes.get(effect)))
-    check_names(asked, [term.name for term in terms if term.name not in map(label, asked.terms)])
-    means, products = _moments(statistics, wanted)
+    check_names(asked, [found.name for term, found in terms.items() if term not in asked.terms])
+    for column in (*columns, *(Column(frozenset({n})) for some in averages for n in some)):
+        if column not in (*have, Column()):
+            spoken = ":".join(sorted(column.numbers) + sorted(f for f, _ in column.indicators))
+            raise ValueError(
+                f"the column {spoken!r} was not gathered: these are statistics of "
+                f"{statistics.formula!r}."
+            )
+    means, products = chosen(statistics.means, statistics.products, columns, have)
+    for number, name in ((i, name) for i, some in enumerate(averages) for name in some):
+        factor = statistics.means[:, have.index(Column(frozenset({name})))]
+        means[:, number] *= factor
+        products[:, number] *= factor[:, None]
+        products[:, :, number] *= factor[:, None]
     return Design(
         response=statistics.response,
         group=statistics.group,
         labels=statistics.labels,
         intercept=asked.intercept,
-        terms=tuple(terms),
+        terms=tuple(terms.values()),
         effects=tuple(effects),
-        columns=tuple(column.name for column in wanted),
+        columns=tuple(names),
         n=statistics.count.astype(float),
         means=means,
         products=products,
-    )
-
-
-class _Wanted(NamedTuple):
-    """A column of a design: a sum of gathered ones, times the group's means of some."""
-
-    name: str
-    sums: dict[Column, float]
-    averages: tuple[str, ...]
-
-
-def _moments(
-    statistics: GroupStatistics, wanted: Sequence[_Wanted]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give the moments of the wanted columns, or the error that names one that was not gathered."""
-    have = list(gathered_columns(parse(statistics.formula), statistics.levels))
-    for column in wanted:
-        averaged = [Column(frozenset({name})) for name in column.averages]
-        for one in (*column.sums, *averaged):
-            if one not in have and one != CONSTANT:
-                factors = sorted(factor for factor, _ in one.indicators)
-                raise ValueError(
-                    f"the column {':'.join([*sorted(one.numbers), *factors])!r} was not gathered: "
-                    f"these are statistics of {statistics.formula!r}."
-                )
-    scales = np.ones((len(statistics.labels), len(wanted)))
-    for number, column in enumerate(wanted):
-        for name in column.averages:
-            scales[:, number] *= statistics.means[:, have.index(Column(frozenset({name})))]
-    return mapped(
-        statistics.means,
-        statistics.products,
-        [column.sums for column in wanted],
-        have,
-        scales if any(column.averages for column in wanted) else None,
     )
 
 

@@ -1,8 +1,8 @@
 """The formulas that are understood: Bambi's notation, cut to what statistics of groups can say.
 
 Numeric columns and factors, interactions by ``:`` and ``*``, ``0 +`` or ``1``, effects of one
-group, ``(1 + x | g)``, and ``group_mean(x)``. What is accepted means what it means in Bambi; the rest
-is refused by name. No data are needed: they say later which columns are factors.
+group, ``(1 + x | g)``, and ``group_mean(x)``. What is accepted means what it means in Bambi; the
+rest is refused by name. No data are needed: they say later which columns are factors.
 """
 
 import re
@@ -67,9 +67,10 @@ class Formula:
         """Write the formula in its one canonical form."""
         terms = ["1" if self.intercept else "0", *map(_written, self.terms)]
         if self.group is not None:
-            given = [_written(effect) or "1" for effect in self.effects]
-            zero = [] if "1" in given else ["0"]
-            terms.append(f"({' + '.join(zero + given)} | {_quoted(self.group)})")
+            effects = [_written(effect) or "1" for effect in self.effects]
+            at = effects.index("1") if "1" in effects else len(effects)
+            for some in (["0", *effects[:at]] if at else [], effects[at:]):
+                terms += [f"({' + '.join(some)} | {_quoted(self.group)})"] if some else []
         return f"{_quoted(self.response)} ~ {' + '.join(terms)}"
 
 
@@ -114,25 +115,21 @@ def parse(text: str) -> Formula:
     return formula
 
 
-def check_names(formula: Formula, columns: Iterable[str] = ()) -> None:
-    """Refuse the first name that ArviZ or the posterior cannot hold.
-
-    `columns` are names of parameters that only the data give.
-    """
-    named = (formula.response, *formula.predictors, formula.group or "g")
-    for name in named:
+def check_names(formula: Formula, further: Iterable[str] = ()) -> None:
+    """Refuse the first name that ArviZ or the posterior cannot hold, among further terms' too."""
+    group = "g" if formula.group is None else formula.group
+    for name in (formula.response, *formula.predictors, group):
         if not name or "/" in name or "`" in name or name in _TAKEN:
             _refuse_name(name)
-    group = formula.group
     effects = [formula.effect_name(effect) for effect in formula.effects]
     own = {f"sigma_{name}" for name in ("Intercept", f"1|{group}", f"1|{group}_sigma")}
     own |= {"Intercept_centered", f"{group}__factor_dim", f"sigma_1|{group}_offset"}
     for ending in ("", "_sigma", "_corr", "_offset"):
         own |= {f"{name}{ending}" for name in effects}
-    terms = [label(term) for term in formula.terms]
+    terms = [*map(label, formula.terms), *further]
     own |= {f"{name}_dim" for name in terms}
     seen: set[str] = set()
-    for name in (*terms, *columns):
+    for name in terms:
         if name in own or name in seen:
             _refuse_name(name)
         seen.add(name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmm_large._columns import expanded, gathered_columns, mapped, merged
+from lmm_large._columns import chosen, gathered_columns, merged
 from lmm_large.formula import parse
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class GroupStatistics:
         Names of two columns.
     columns : tuple of str
         Names of the k gathered columns without the response: numeric columns, products of them, and
-        indicators of levels, such as ``age``, ``sex[male]`` and ``age:sex[male]``.
+        indicators of every level, such as ``age``, ``sex[male]`` and ``age:sex[male]``.
     levels : dict
         The levels of each factor, the reference first.
     labels : tuple of str
@@ -182,12 +182,13 @@ class GroupStatistics:
         try:
             with duckdb.connect() as connection:
                 metadata = connection.execute("FROM parquet_kv_metadata($1)", [name]).fetchall()
-                found = connection.execute("FROM read_parquet($1)", [name]).fetchnumpy()
+                columns = connection.execute("FROM read_parquet($1)", [name]).fetchnumpy()
         except duckdb.Error as error:
             raise ValueError(f"{foreign}it is not a whole Parquet file ({error}).") from None
         texts = [value for _, key, value in metadata if bytes(key) == _KEY.encode()]
         if not texts:
             raise ValueError(f"{foreign}its metadata lack the key {_KEY!r}.")
+        found = {name: np.asarray(values) for name, values in columns.items()}
         told: dict[str, Any] = json.loads(bytes(texts[0]))
         told |= {name: tuple(told[name]) for name in ("columns", "empty")}
         told["levels"] = {factor: tuple(levels) for factor, levels in told["levels"].items()}
@@ -267,12 +268,17 @@ def merge_statistics(*parts: GroupStatistics) -> GroupStatistics:
     levels = {f: united([part.levels[f] for part in filled]) for f in filled[0].levels}
     labels = united([part.labels for part in filled], numbers=True)
     number = {label: i for i, label in enumerate(labels)}
-    filled = [_with_levels(part, levels) for part in filled]
+    formula = parse(formulas[0])
+    columns = gathered_columns(formula, levels)
+    moments = [
+        chosen(part.means, part.products, [*columns], [*gathered_columns(formula, part.levels)])
+        for part in filled
+    ]
     count, means, products = merged(
         np.array([number[label] for part in filled for label in part.labels], int),
         np.concatenate([part.count for part in filled]),
-        np.concatenate([part.means for part in filled]),
-        np.concatenate([part.products for part in filled]),
+        np.concatenate([means for means, _ in moments]),
+        np.concatenate([products for _, products in moments]),
     )
     dropped: dict[str, int] = {}
     for part in parts:
@@ -281,6 +287,8 @@ def merge_statistics(*parts: GroupStatistics) -> GroupStatistics:
     empty = dict.fromkeys(label for part in parts for label in part.empty)
     return replace(
         filled[0],
+        columns=tuple(columns.values()),
+        levels=levels,
         labels=labels,
         count=count,
         means=means,
@@ -288,25 +296,6 @@ def merge_statistics(*parts: GroupStatistics) -> GroupStatistics:
         dropped=dropped,
         empty=tuple(label for label in empty if label not in number),
     )
-
-
-def _with_levels(part: GroupStatistics, levels: dict[str, tuple[str, ...]]) -> GroupStatistics:
-    """Give statistics their columns for more levels, or for another reference."""
-    if levels == part.levels:
-        return part
-    formula = parse(part.formula)
-    have = gathered_columns(formula, part.levels)
-    columns = gathered_columns(formula, levels)
-    known = {f: {*part.levels[f]} for f in levels}
-    sums = [
-        expanded(column, part.levels)
-        if all(level in known[factor] for factor, level in column.indicators)
-        else {}  # a level that no row has: zero
-        for column in columns
-    ]
-    means, products = mapped(part.means, part.products, sums, have)
-    names = tuple(columns.values())
-    return replace(part, columns=names, levels=levels, means=means, products=products)
 
 
 def united(orders: Sequence[Sequence[str]], *, numbers: bool = False) -> tuple[str, ...]:
