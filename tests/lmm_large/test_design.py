@@ -56,7 +56,10 @@ def assert_is_bambis(found, formula, rows):
     order = [*itertools.chain(*(term.columns for term in found.terms)), len(found.columns)]
     count = np.bincount(codes)
     assert found.n.tolist() == count.tolist()
-    largest = np.max(np.abs(np.column_stack([*columns, rows["y"]])), axis=0)
+    sizes = {name: rows[name].abs().max() for name in set(rows) & set("xzuy")}
+    sizes |= {f"group_mean({name})": size for name, size in sizes.items()}
+    names = [*(found.columns[i] for i in order[:-1]), "y"]
+    largest = np.array([np.prod([sizes.get(p, 1) for p in name.split(":")]) for name in names])
     rounding = 4 * np.finfo(float).eps * largest + 1e-300
     spread = np.sqrt(np.diagonal(products, axis1=1, axis2=2) / count[:, None])
     assert (np.abs(found.means[:, order] - means) <= rounding).all()
