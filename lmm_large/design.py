@@ -122,9 +122,8 @@ def _coded(formula: Formula, levels: Levels) -> list[tuple[Parts, dict[str, bool
     """
     terms = list(formula.terms)
     for _ in range(2):
-        used: dict[frozenset[Part], set[frozenset[tuple[str, bool]]]] = {}
-        used[frozenset()] = {frozenset()} if formula.intercept else set()
         found: list[tuple[Parts, dict[str, bool]]] = []
+        used = {frozenset[Part](): {frozenset[tuple[str, bool]]()} if formula.intercept else set()}
         for term in terms:
             numbers = tuple(part for part in term if part.name not in levels)
             factors = [part.name for part in term if part.name in levels]
@@ -134,14 +133,15 @@ def _coded(formula: Formula, levels: Levels) -> list[tuple[Parts, dict[str, bool
             spanned = used.setdefault(frozenset(numbers), set())
             if numbers in terms:
                 spanned.add(frozenset())
-            codings = _codings(factors, spanned)
-            if not codings:
-                raise ValueError(f"the term {label(term)!r} repeats another one: leave it out.")
-            for coding in codings[:-1]:
+            *further, own = _codings(factors, spanned) or [{}]
+            for coding in further:
                 extra = tuple(part for part in term if part.name in coding) + numbers
                 found.append((extra, coding))
-            found.append((term, codings[-1]))
-        terms = [term for term, _ in found]
+            found.append((term, own))
+        terms = list(dict.fromkeys(term for term, _ in found))
+    for term, coding in found:
+        if not coding and any(part.name in levels for part in term):
+            raise ValueError(f"the term {label(term)!r} repeats another one: leave it out.")
     return found
 
 
