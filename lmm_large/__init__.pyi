@@ -2,8 +2,8 @@
 
 from ._rows import group_statistics
 from .collapsed import CollapsedPosterior, collapsed_posterior
-from .group_model import Prior
-from .marginal_model import draw_group_effects, marginal_model
+from .marginal import draw_group_effects, marginal_model
+from .priors import Prior
 from .statistics import GroupStatistics, merge_statistics
 
 __all__ = [

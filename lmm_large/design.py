@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -53,6 +55,85 @@ class Design:
 
 def design(statistics: GroupStatistics, formula: str | None = None) -> Design:
     """Make the design of a model of gathered statistics: of their formula, or of a part of it."""
+    asked, wanted, terms, effects = _wanted(statistics, formula)
+    have = list(gathered_columns(parse(statistics.formula), statistics.levels))
+    columns = [column for _, column, _ in wanted]
+    means, products = chosen(statistics.means, statistics.products, columns, have)
+    for number, name in ((i, name) for i, (_, _, some) in enumerate(wanted) for name in some):
+        factor = statistics.means[:, have.index(Column(frozenset({name})))]
+        means[:, number] *= factor
+        products[:, number] *= factor[:, None]
+        products[:, :, number] *= factor[:, None]
+    return Design(
+        response=statistics.response,
+        group=statistics.group,
+        labels=statistics.labels,
+        intercept=asked.intercept,
+        terms=terms,
+        effects=effects,
+        columns=tuple(name for name, _, _ in wanted),
+        n=statistics.count.astype(float),
+        means=means,
+        products=products,
+    )
+
+
+class Source(Protocol):
+    """Where rows come from: columns of numbers, and of labels with their codes."""
+
+    def numbers(self, name: str) -> np.ndarray | str: ...  # noqa: D102
+    def labels(self, name: str) -> Any: ...  # noqa: ANN401, D102
+
+
+def row_values(
+    statistics: GroupStatistics, formula: str | None, source: Source
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the columns of a design in single rows, the response last, and the rows' groups."""
+    asked, wanted, _, _ = _wanted(statistics, formula)
+
+    @cache
+    def numbers(name: str) -> np.ndarray:
+        values = source.numbers(name)
+        if isinstance(values, str) or not np.isfinite(values).all():
+            raise ValueError(f"rows hold missing or infinite values, or text, in {name!r}.")
+        return values
+
+    @cache
+    def codes(name: str) -> np.ndarray:
+        texts = statistics.labels if name == statistics.group else statistics.levels[name]
+        labels = source.labels(name)
+        number = {text: i for i, text in enumerate(texts)}
+        known = np.array([*(number.get(text, -1) for text in labels.texts), -1], np.intp)
+        found: np.ndarray = known[labels.codes]
+        if (found < 0).any():
+            code = labels.codes[found < 0][0]
+            what = "group" if name == statistics.group else f"level of {name!r}"
+            stranger = "a missing label" if code < 0 else f"the {what} {labels.texts[code]!r}"
+            raise ValueError(f"rows hold {stranger}, which the statistics lack.")
+        return found
+
+    groups = codes(statistics.group)
+    have = list(gathered_columns(parse(statistics.formula), statistics.levels))
+    values = np.ones((len(groups), len(wanted) + 1))
+    values[:, -1] = numbers(asked.response)
+    for number, (_, column, averages) in enumerate(wanted):
+        for name in column.numbers:
+            values[:, number] *= numbers(name)
+        for factor, level in column.indicators:
+            values[:, number] *= codes(factor) == statistics.levels[factor].index(level)
+        for name in averages:
+            values[:, number] *= statistics.means[:, have.index(Column(frozenset({name})))][groups]
+    return values, groups
+
+
+_Wanted = tuple[str, Column, tuple[str, ...]]
+"""A column of a design: its name, what was gathered, and what it is multiplied by the means of."""
+
+
+def _wanted(
+    statistics: GroupStatistics, formula: str | None
+) -> tuple[Formula, list[_Wanted], tuple[Term, ...], tuple[Effect, ...]]:
+    """Read a formula as one of these statistics: its columns, its terms and its effects."""
     asked = parse(statistics.formula if formula is None else formula)
     for what, ours, theirs in (
         ("response", asked.response, statistics.response),
@@ -86,6 +167,7 @@ def design(statistics: GroupStatistics, formula: str | None = None) -> Design:
             slopes[effect] = len(columns)
             columns.append(Column(frozenset(part.name for part in effect)))
             names.append(label(effect))
+            averages.append(())
         effects.append(Effect(asked.effect_name(effect), slopes.get(effect)))
     check_names(asked, [found.name for term, found in terms.items() if term not in asked.terms])
     for column in (*columns, *(Column(frozenset({n})) for some in averages for n in some)):
@@ -95,24 +177,8 @@ def design(statistics: GroupStatistics, formula: str | None = None) -> Design:
                 f"the column {spoken!r} was not gathered: these are statistics of "
                 f"{statistics.formula!r}."
             )
-    means, products = chosen(statistics.means, statistics.products, columns, have)
-    for number, name in ((i, name) for i, some in enumerate(averages) for name in some):
-        factor = statistics.means[:, have.index(Column(frozenset({name})))]
-        means[:, number] *= factor
-        products[:, number] *= factor[:, None]
-        products[:, :, number] *= factor[:, None]
-    return Design(
-        response=statistics.response,
-        group=statistics.group,
-        labels=statistics.labels,
-        intercept=asked.intercept,
-        terms=tuple(terms.values()),
-        effects=tuple(effects),
-        columns=tuple(names),
-        n=statistics.count.astype(float),
-        means=means,
-        products=products,
-    )
+    wanted = list(zip(names, columns, averages, strict=True))
+    return asked, wanted, tuple(terms.values()), tuple(effects)
 
 
 def _coded(formula: Formula, levels: Levels) -> list[tuple[Parts, dict[str, bool]]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmm_large._rows import _Frame
 from lmm_large.design import Design, design, row_values
 from lmm_large.likelihood import LOG_2_PI, PseudoRows, group_effects, log_likelihood, pseudo_rows
 from lmm_large.priors import Prior, Priors, correlation_name, read_priors
@@ -229,7 +230,7 @@ def draw_group_effects(
     completed = fit.copy()
     completed["posterior"] = xr.DataTree(kept)
     if rows is not None:
-        values, codes = row_values(rows, statistics, formula)
+        values, codes = row_values(statistics, formula, _Frame(rows))
         mean = (coefficients - 0.0) @ _of_terms(made, values[:, :-1], data).T
         for effect, drawn_effects in zip(made.effects, effects, strict=True):
             z = 1.0 if effect.column is None else values[:, effect.column]
