@@ -20,9 +20,8 @@ from .data.standardization import Scale, standardize
 from .figures.flipbook import flipbook
 from .figures.model_graph import plot_model_graph
 from .figures.palette import COUNTY_COLOURS, POOLED_COLOUR, set_up_chapter
-from .group_lines import GroupLines, group_lines
+from .group_lines import GroupLines, SlopePosterior, group_lines, slope_posterior
 from .models import candidate_models, chosen_model
-from .slope_posterior import SlopePosterior, slope_posterior
 from .tables import table_markup
 
 __all__ = [

@@ -21,8 +21,9 @@ from lmm_large.likelihood import (
     group_effects,
     integrate_population,
     pseudo_rows,
+    residual_sd,
 )
-from lmm_large.priors import correlation_name, log_density, read_priors
+from lmm_large.priors import correlation_name, log_density, normal_coefficients, read_priors
 from lmm_large.statistics import GroupStatistics
 
 if TYPE_CHECKING:
@@ -255,19 +256,8 @@ class _Target:
                 "the collapsed route takes one sigma for all groups: for a sigma of each group "
                 "sample marginal_model(statistics, priors=priors)."
             )
-        for name, prior in given.coefficients.items():
-            if prior.name != "Normal":
-                raise ValueError(
-                    f"the collapsed route takes Normal priors of coefficients; that of {name!r} is "
-                    f"{prior!r}: sample marginal_model(statistics, priors=priors)."
-                )
         self.rows = pseudo_rows(made, pooled=True)
-        repeats = [1] * made.intercept + [len(term.columns) for term in made.terms]
-        normal = list(given.coefficients.values())
-        self.mean, self.sd = (
-            np.repeat([float(prior.args[key]) for prior in normal], repeats)
-            for key in ("mu", "sigma")
-        )
+        self.mean, self.sd = normal_coefficients(made, given.coefficients)
         self.mean[: int(made.intercept)] -= self.rows.level
         self.log_priors = [log_density(prior) for prior in (given.sigma, *given.spreads.values())]
         self.eta = given.eta
@@ -277,10 +267,7 @@ class _Target:
     def _units(self) -> np.ndarray:
         """Guess sigma, and the least spread of each effect that would show beside it."""
         rows = self.rows
-        x, y = rows.tail_x[:, :, 0], rows.tail_y[:, 0]
-        left = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
-        free = max(float(rows.n.sum() - len(rows.y) * len(rows.n) - len(self.mean)), 1.0)
-        sigma = math.sqrt(float(left @ left) / free)
+        sigma = residual_sd(rows)
         sigma = sigma or float(np.abs(rows.y).max(initial=0.0)) or 1.0
         sizes = [math.sqrt(float((z * z).sum(0).mean())) or 1.0 for z in np.moveaxis(rows.z, 1, 0)]
         return np.array([sigma, *(sigma / size for size in sizes)])

@@ -113,6 +113,14 @@ def _upper_root(n: np.ndarray, means: np.ndarray, products: np.ndarray) -> np.nd
     return root
 
 
+def residual_sd(rows: PseudoRows) -> float:
+    """Guess sigma from what the best coefficients leave of a pooled tail."""
+    x, y = rows.tail_x[:, :, 0], rows.tail_y[:, 0]
+    left = y - x @ np.linalg.lstsq(x, y)[0]
+    free = rows.n.sum() - len(rows.y) * len(rows.n) - x.shape[1]
+    return math.sqrt(float(left @ left) / max(float(free), 1.0))
+
+
 class _Factor(NamedTuple):
     """The covariance of the head in residual variances, as F D F' with ones on F's diagonal."""
 

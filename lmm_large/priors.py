@@ -133,6 +133,28 @@ def read_priors(design: Design, priors: Mapping[str, Any]) -> Priors:
     )
 
 
+def normal_coefficients(
+    design: Design, coefficients: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give mean and sd of each coefficient's prior, which must be Normal, in the design's order."""
+    columns = {"Intercept": 1} if design.intercept else {}
+    columns |= {term.name: len(term.columns) for term in design.terms}
+    for name in columns:
+        if name not in coefficients:
+            raise ValueError(f"priors lack {name!r}: {list(columns)} are needed; none is guessed.")
+        prior = _checked(name, coefficients[name], _ON_THE_LINE)
+        if prior.name != "Normal":
+            raise ValueError(
+                f"coefficients are integrated out under Normal priors; that of {name!r} is "
+                f"{prior!r}: sample marginal_model(statistics, priors=priors)."
+            )
+    mean, sd = (
+        [float(coefficients[name].args[key]) for name, k in columns.items() for _ in range(k)]
+        for key in ("mu", "sigma")
+    )
+    return np.array(mean), np.array(sd)
+
+
 def correlation_name(design: Design) -> str | None:
     """Name the correlation of a model of group intercepts and one slope; others have none."""
     kinds = [effect.column is None for effect in design.effects]
