@@ -8,7 +8,7 @@ rest is refused by name. No data are needed: they say later which columns are fa
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import NamedTuple, NoReturn
 
 _TOKEN = re.compile(r"\s*(?:(`[^`]*`)|([^\W\d_][\w.]*)|(\d+(?:\.\d+)?)|(\*\*|[^\s`]))", re.DOTALL)
@@ -78,6 +78,12 @@ def parse(text: str) -> Formula:
     """Read a formula, or raise the error that names what is not understood, and the way out."""
     if not isinstance(text, str):
         raise TypeError(f"a formula is text such as 'y ~ x + (x | g)'; got {text!r}.")
+    return _parsed(text)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Formula:
+    """Read the text of a formula."""
     tokens = list(_tokens(text))
     tildes = [i for i, one in enumerate(tokens) if one == "~"]
     if len(tildes) != 1:
