@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from benchmarks.problems import bambi_model
+from benchmarks.problems import bambi_model, formula
 from benchmarks.running import CORES, Clock, Record, peak_mb, timed
 from lmm_large import collapsed_posterior, group_statistics
 
@@ -51,7 +51,7 @@ def _collapsed(
 ) -> Iterator[tuple[Record, Any, float]]:
     """Draw by the collapsed route."""
     with timed() as read:
-        statistics = group_statistics(source, *columns, progress=False)
+        statistics = group_statistics(source, formula(columns, priors), progress=False)
     for seed in case["seeds"]:
         with timed() as clock:
             found = collapsed_posterior(
@@ -78,7 +78,7 @@ def _sampled(
         if bambi:
             rows = source if isinstance(source, pd.DataFrame) else _categorical(source, columns[2])
         else:
-            statistics = group_statistics(source, *columns, progress=False)
+            statistics = group_statistics(source, formula(columns, priors), progress=False)
     with timed() as building:
         if bambi:
             written = bambi_model(rows, columns, priors, centred=centred)

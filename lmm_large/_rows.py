@@ -300,11 +300,12 @@ class _Frame:
 
 def _typed(asked: Formula, kinds: Mapping[str, str]) -> list[str]:
     """Give the predictors that are factors; refuse a column whose type does not fit."""
-    for name in (asked.response, *asked.predictors):
-        wanted = name == asked.response or name in asked.numeric
-        if kinds[name] not in ("number", "text") or (wanted and kinds[name] == "text"):
-            way_out = "cast it to numbers" if wanted else "cast it to numbers, or to text"
-            raise ValueError(f"column {name!r} is of type {kinds[name]}: {way_out} first.")
+    for name in asked.columns[:-1]:
+        if kinds[name] not in ("number", "text") or (
+            kinds[name] == "text" and name in asked.numeric
+        ):
+            way_out = "to numbers" if name in asked.numeric else "to numbers or to text"
+            raise ValueError(f"column {name!r} is of type {kinds[name]}: cast it {way_out} first.")
     return [name for name in asked.predictors if kinds[name] == "text"]
 
 
@@ -318,11 +319,11 @@ def _numeric_products(asked: Formula, factors: Iterable[str]) -> list[Column]:
 
 def _cells_of_columns(asked: Formula, source: _Arrays | _Frame) -> _Cells:
     """Sum up rows in memory, in two passes; unusable rows are counted."""
-    given = {name: source.numbers(name) for name in (asked.response, *asked.predictors)}
+    given = {name: source.numbers(name) for name in asked.columns[:-1]}
     kinds = {name: v if isinstance(v, str) else "number" for name, v in given.items()}
     factors = _typed(asked, kinds)
     numbers = {name: v for name, v in given.items() if not isinstance(v, str)}
-    labels = {name: source.labels(name) for name in (*factors, str(asked.group))}
+    labels = {name: source.labels(name) for name in (*factors, asked.columns[-1])}
     kinds |= {name: column.kind for name, column in labels.items()}
     lengths = {len(column) for column in numbers.values()} | {len(c.codes) for c in labels.values()}
     if len(lengths) > 1:
@@ -334,8 +335,7 @@ def _cells_of_columns(asked: Formula, source: _Arrays | _Frame) -> _Cells:
     unusable = reduce(np.logical_or, bad.values())
     dropped: dict[str, int] = {}
     if unusable.any():
-        ordered = (asked.response, *asked.predictors, str(asked.group))
-        dropped = {name: int(bad[name].sum()) for name in ordered if bad[name].any()}
+        dropped = {name: int(bad[name].sum()) for name in asked.columns if bad[name].any()}
         numbers = {name: values[~unusable] for name, values in numbers.items()}
         labels = {n: column._replace(codes=column.codes[~unusable]) for n, column in labels.items()}
     cells = labels[str(asked.group)].codes
@@ -466,7 +466,7 @@ def _of_dask(
     from dask.delayed import delayed
     from dask.diagnostics.progress import ProgressBar
 
-    names = [asked.response, *asked.predictors, str(asked.group)]
+    names = list(asked.columns)
     for name in names:
         if list(rows.columns).count(name) != 1:
             raise ValueError(f"column {name!r} is missing, or stands twice.")
@@ -530,10 +530,10 @@ def _of_source(
     library: str,
 ) -> GroupStatistics:
     """Open what is not DuckDB's yet, and gather its statistics."""
-    names = (asked.response, *asked.predictors, str(asked.group))
     if library == "polars":
         import polars as pl
 
+        names = asked.columns
         schema = source.collect_schema()
         _require(list(schema.names()), names)
         orders = {n: schema[n].categories.to_list() for n in names if schema[n] == pl.Enum}
@@ -601,7 +601,7 @@ def _opened(
     if len(readers) > 1 or "" in readers:
         raise ValueError(f"the files must be all Parquet or all CSV (named so): {files[:3]}…")
     (reader,) = readers
-    names = (asked.response, *asked.predictors, str(asked.group))
+    names = asked.columns
     kinds: dict[str, str] = {}
     for file in files:
         try:
@@ -639,7 +639,7 @@ def _of_relation(
     orders: Mapping[str, Sequence[str]] | None = None,
 ) -> GroupStatistics:
     """Gather the statistics of a relation, its columns renamed before anything is said of them."""
-    names = (asked.response, *asked.predictors, str(asked.group))
+    names = asked.columns
     _require(relation.columns, names)
     types = dict(zip((c.lower() for c in relation.columns), relation.types, strict=True))
     of = {name: types[name.lower()] for name in names}

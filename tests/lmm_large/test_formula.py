@@ -62,51 +62,60 @@ def test_formulas_mean_what_formulae_says(text):
     [
         ("log(x) + (1 | g)", "log(x)", "compute the column first"),
         ("z + x**2", "x**2", "compute the column first"),
-        ("bs(x, df=3)", "bs(x , df = 3)", "compute the column first"),
-        ("scale(x):z", "scale(x):z", "compute the column first"),
+        ("z + a*x ** 2", "a*x ** 2", "compute the column first"),
+        ("bs(`x y`, df=3)", "bs(`x y`, df=3)", "compute the column first"),
+        ("scale(x):z", "scale(x)", "compute the column first"),
         ("C(f)", "C(f)", "compute the column first"),
-        ("2 * x", "2 * x", "compute the column first"),
-        ("'x'", "' x '", "compute the column first"),
-        ("{x + 1}", "{ x + 1 }", "compute the column first"),
+        ("2 * x", "2", "compute the column first"),
+        ("'x'", "'x'", "compute the column first"),
+        ("{x + 1}", "{x + 1}", "compute the column first"),
+        ("x[1]", "x[1]", "compute the column first"),
         ("True", "True", "compute the column first"),
+        ("x if y else z + w", None, "cannot be read"),
         ("group_mean(log(x))", "group_mean(log(x))", "compute the column first"),
-        ("x z", "x z", "compute the column first"),
-        ("a/b", "a / b", "write a + a:b"),
-        ("(a + b):c", "(a + b):c", "write its terms out"),
-        ("(a", "(a", "write its terms out"),
-        ("a - b", "- b", "leave the term out"),
-        ("-0 + b", "- 0", "write 1 for an intercept"),
+        ("group_mean(x, z)", "group_mean(x, z)", "compute the column first"),
+        ("group_mean(x=z)", "group_mean(x=z)", "compute the column first"),
+        ("x z", None, "cannot be read"),
+        ("a/b", "a/b", r"write a \+ a:b"),
+        ("(a + b):c", "a + b", "write its terms out"),
+        ("c * (a - b)", "a - b", "write its terms out"),
+        ("(a", None, "cannot be read"),
+        ("a - b", "b", "leave the term out"),
+        ("-0 + b", "0", "write 1 for an intercept"),
         ("1 | g", "1 | g", "in brackets of their own"),
-        ("(1 | g/h)", "(1 | g / h)", "by one column"),
-        ("(1 | g:h)", "(1 | g:h)", "by one column"),
-        ("(1 | g | h)", "(1 | g | h)", "written '(x | g)'"),
-        ("(1 | g", "(1 | g", "written '(x | g)'"),
-        ("- (1 | g)", "-(1 | g)", "written '(x | g)'"),
-        ("(0 | g)", "(0 | g)", "name an effect"),
-        ("(x + 0 | g)", "(x + 0 | g)", "0 or 1 stands first"),
+        ("(x) + 1 | g", "(x) + 1 | g", "in brackets of their own"),
+        ("x:(1 | g)", "1 | g", "in brackets of their own"),
+        ("(1 | g/h)", "1 | g/h", "by one column"),
+        ("(1 | g:h)", "1 | g:h", "by one column"),
+        ("(1 | g | h)", "1 | g", "in brackets of their own"),
+        ("(1 | g", None, "cannot be read"),
+        ("x - (1 | g)", "1 | g", "in brackets of their own"),
+        ("(0 | g)", "0 | g", "name an effect"),
+        ("(x + 0 | g)", "x + 0 | g", "0 or 1 stands first"),
         ("(log(x) | g)", "log(x)", "compute the column first"),
-        ("(group_mean(x) | g)", "(group_mean(x) | g)", "has no slope there"),
+        ("(group_mean(x) | g)", "group_mean(x) | g", "has no slope there"),
+        ("x # z", None, "cannot be read"),
+        ("x, z", "x, z", "compute the column first"),
+        ("", None, "cannot be read"),
+        ("x + ", None, "cannot be read"),
+        ("x + `z", None, "cannot be read"),
     ],
 )
 def test_what_is_not_understood_is_named_with_the_way_out(right, term, way_out):
-    with pytest.raises(ValueError, match="is not understood here") as error:
+    with pytest.raises(ValueError, match=way_out) as error:
         parse(f"y ~ {right}")
-    assert f"the term {term!r} is" in str(error.value)
-    assert way_out in str(error.value)
+    if term is not None:
+        assert f"the term {term!r} is not understood here: " in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("text", "error"),
     [
         ("y ~ x + (1 | a) + (1 | b)", r"two groups, 'a' and 'b'.*in Bambi"),
-        ("log(y) ~ x", "the response is a column; 'log .*compute the column first"),
+        ("log(y) ~ x", r"the response is a column; 'log\(y\)' is none: compute the column first"),
         ("y + z ~ x", "the response is a column"),
         ("y", "one '~'"),
         ("y ~ x ~ z", "one '~'"),
-        ("y ~", "a term is missing"),
-        ("y ~ x + ", "a term is missing"),
-        ("y ~ x + + + z", "a term is missing"),
-        ("y ~ x + `z", "back-quote is not closed"),
         ("y ~ y + x", "must be different columns"),
         ("y ~ g + (1 | g)", "must be different columns"),
         ("y ~ x + (1 | y)", "must be different columns"),
@@ -146,3 +155,7 @@ def test_names_of_parameters_are_refused_where_the_parameters_are(name):
     with pytest.raises(ValueError, match="cannot stand in a posterior"):
         parse(formula.format(name))
     parse(formula.format(f"{name}s"))
+
+
+def test_names_that_look_like_numbers_of_names_are_columns():
+    assert parse("y ~ _1_ + _0_:_7_ + `_2_`").predictors == ("_1_", "_0_", "_7_", "_2_")
