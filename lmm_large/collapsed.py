@@ -345,6 +345,9 @@ def _mode(target: _Target, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
         second[np.diag_indices(size)] = (np.diag(ahead) + np.diag(behind) - 2 * here) / (
             4 * width**2
         )
+        if not np.isfinite(second).all():  # at an end of what a prior allows
+            cov = 0.25 * np.eye(size)
+            break
         roots, vectors = np.linalg.eigh(-second)
         cov = (vectors / np.maximum(np.abs(roots), 0.05)) @ vectors.T
         move = cov @ gradient
