@@ -9,10 +9,11 @@ import pytest
 @pytest.fixture(scope="session")
 def children():
     """Growth of 27 children, Potthoff and Roy (1964)."""
-    return pd.read_csv(files("lmm_helpers.data") / "orthodont.csv")
+    rows = pd.read_csv(files("lmm_helpers.data") / "orthodont.csv")
+    return rows.astype({"subject": "category", "sex": "category"})
 
 
 @pytest.fixture(scope="session")
 def homes():
     """Radon in 919 homes of 85 counties, Price, Nero and Gelman (1996)."""
-    return pd.read_csv(files("lmm_helpers.data") / "radon.csv")
+    return pd.read_csv(files("lmm_helpers.data") / "radon.csv").drop(columns="county_name")

@@ -272,7 +272,7 @@ def test_rows_are_scored_with_factors_and_group_means(children):
     fit = draw_group_effects(fit, statistics, seed=1, rows=rows)
     one = fit["posterior"].to_dataset().isel(chain=1, draw=7)
     male = (rows["sex"] == "Male").astype(float)
-    mean = rows.groupby("subject")["age"].transform("mean")
+    mean = rows.groupby("subject", observed=True)["age"].transform("mean")
     subject = {"subject__factor_dim": rows["subject"].to_numpy(str)}
     at = one["Intercept"].item() + one["age"].item() * rows["age"]
     at += male * (one["sex"].item() + one["sex:age"].item() * rows["age"])
