@@ -70,17 +70,16 @@ def rows_to_statistics(table: pd.DataFrame) -> list[Ratio]:
         for above, below, bar in pairs
         if above in parts and below in parts
     ]
-    if sampled["rows"].nunique() > 1:
-        name, after_few = "marginal + nutpie", sampled["rows"] == few
+    after_few = sampled["rows"] == few
+    if not after_few.all():
+        name = "marginal + nutpie"
         compared.append((name, sampled[~after_few], name, sampled[after_few], "at most 1.5"))
+
+    def said(route: str, part: pd.DataFrame) -> str:
+        return f"{route}, {part['rows'].iloc[0]:,} rows"
+
     return [
-        ratio(
-            f"{above}, {one['rows'].iloc[0]:,} rows, against {below}, {other['rows'].iloc[0]:,} rows",
-            one,
-            other,
-            "seconds",
-            bar,
-        )
+        ratio(f"{said(above, one)}, against {said(below, other)}", one, other, "seconds", bar)
         for above, one, below, other, bar in compared
     ]
 

@@ -151,7 +151,9 @@ def bambi_model(
 
 SIMULATED = """
 COPY (
-    SELECT 200 + 12 * normal(g, 1) + (2 * normal(g, 3) - 3) * x + 8 * normal(i, 5) AS y, * EXCLUDE (i)
+    SELECT
+        200 + 12 * normal(g, 1) + (2 * normal(g, 3) - 3) * x + 8 * normal(i, 5) AS y,
+        * EXCLUDE (i)
     FROM (
         SELECT i, normal(i, 7) AS x,
             if(i < {groups}, i, floor({groups} * even(i, 9)))::INTEGER AS g{more}

@@ -58,9 +58,8 @@ def _collapsed(
                 statistics, priors=priors, seed=seed, chains=case["chains"], draws=case["draws"]
             )
         # chosen by weight and then shuffled: that draws repeat shows in the weights alone
-        proposals = max(4000, 4 * case["chains"] * case["draws"])
         times = {"read_seconds": read.seconds, "compile_seconds": 0.0, **vars(clock)}
-        yield times, found, found.efficiency * proposals
+        yield times, found, found.effective
         del found
 
 
