@@ -694,3 +694,22 @@ def test_a_worker_process_killed_in_the_middle(tmp_path):
         found = group_statistics(frame, LINE, client=client)
     assert marker.exists()
     same(found, group_statistics(rows, LINE))
+
+
+LIGHT = """
+import sys
+from lmm_large import GroupStatistics, group_statistics, merge_statistics
+from lmm_large.design import design
+rows = {"y": [1.0, 3.0, 4.0, 9.0], "x": [0.0, 2.0, 1.0, 5.0], "f": list("uvuv"), "g": [1, 1, 1, 2]}
+days = [group_statistics(rows, "y ~ x*f + group_mean(x) + (x | g)") for _ in range(2)]
+design(merge_statistics(*days), "y ~ x + (1 | g)")
+heavy = {"pandas", "duckdb", "pymc", "xarray", "scipy", "formulae", "polars", "dask"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_statistics_of_arrays_load_numpy_alone():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", LIGHT], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
