@@ -179,34 +179,24 @@ def _kind(value: object) -> str:
 
 
 def _labelled(
-    name: str, codes: np.ndarray, values: Sequence[Any], *, ordered: bool = False
+    name: str, codes: np.ndarray, values: Sequence[Any], order: Sequence[Any] | None = None
 ) -> _Labels:
-    """Write distinct labels as text, in their order; equal texts are one label."""
+    """Write distinct labels as text, sorted or in a declared order; equal texts are one label."""
     kinds = sorted({_kind(value) for value in values})
     if len(kinds) > 1:
         raise ValueError(
             f"column {name!r} holds {' and '.join(kinds)}: write its labels with the same type."
         )
     try:
-        found = [_label_text(value) for value in values]
+        texts = tuple(dict.fromkeys(map(_label_text, sorted(values) if order is None else order)))
+        number = {text: i for i, text in enumerate(texts)}
+        renumbered = np.array([*(number[_label_text(value)] for value in values), -1], np.intp)
     except ValueError as error:
         raise ValueError(f"column {name!r}: {error}") from None
-    order = range(len(found)) if ordered else sorted(range(len(found)), key=values.__getitem__)
-    texts = tuple(dict.fromkeys(found[i] for i in order))
-    number = {text: i for i, text in enumerate(texts)}
-    renumbered = np.array([*(number[text] for text in found), -1], np.intp)
-    return _Labels(renumbered[codes], texts, ordered, kinds[0] if kinds else "")
+    return _Labels(renumbered[codes], texts, order is not None, kinds[0] if kinds else "")
 
 
-def _in_order(labels: _Labels, order: Sequence[str] | None) -> _Labels:
-    """Put labels in an order that was declared, if it was."""
-    if order is None:
-        return labels
-    renumbered = np.array([*map(list(order).index, labels.texts), -1], np.intp)
-    return _Labels(renumbered[labels.codes], tuple(order), True, labels.kind)
-
-
-def _labels_of_array(name: str, values: np.ndarray) -> _Labels:
+def _labels_of_array(name: str, values: np.ndarray, order: Sequence[Any] | None = None) -> _Labels:
     """Give the labels of an array their numbers; None and what is no number are missing."""
     missing = np.ma.getmaskarray(values)
     values = np.ma.getdata(values)
@@ -216,12 +206,12 @@ def _labels_of_array(name: str, values: np.ndarray) -> _Labels:
         for i, (value, gone) in enumerate(zip(values.tolist(), missing, strict=True)):
             if not (gone or value is None or value != value):
                 codes[i] = number.setdefault((_kind(value), value), len(number))
-        return _labelled(name, codes, [value for _, value in number])
+        return _labelled(name, codes, [value for _, value in number], order)
     missing = missing | (values != values)
     distinct, known = np.unique(values[~missing], return_inverse=True)
     codes = np.full(len(values), -1, np.intp)
     codes[~missing] = known
-    return _labelled(name, codes, list(distinct))
+    return _labelled(name, codes, list(distinct), order)
 
 
 def _is_text(values: Iterable[Any]) -> bool:
@@ -279,7 +269,7 @@ class _Frame:
         column = self._column(name)
         if isinstance(column.dtype, pd.CategoricalDtype):
             codes, categories = column.cat.codes.to_numpy(np.intp), column.cat.categories.tolist()
-            return _labelled(name, codes, categories, ordered=column.cat.ordered)
+            return _labelled(name, codes, categories, categories if column.cat.ordered else None)
         if column.dtype == object:
             return _labels_of_array(name, column.to_numpy())
         codes, distinct = pd.factorize(column)
@@ -338,28 +328,24 @@ def _cells_of_columns(asked: Formula, source: _Arrays | _Frame) -> _Cells:
         dropped = {name: int(bad[name].sum()) for name in asked.columns if bad[name].any()}
         numbers = {name: values[~unusable] for name, values in numbers.items()}
         labels = {n: column._replace(codes=column.codes[~unusable]) for n, column in labels.items()}
-    cells = labels[str(asked.group)].codes
-    for name in factors:
-        cells = cells * len(labels[name].texts) + labels[name].codes
+    group = labels.pop(asked.columns[-1])
+    cells, first = group.codes, np.arange(len(group.texts))
     if factors:
+        for column in labels.values():
+            cells = cells * len(column.texts) + column.codes
         _, first, cells = np.unique(cells, return_index=True, return_inverse=True)
-        labels = {
-            name: column._replace(codes=column.codes[first]) for name, column in labels.items()
-        }
-    products = _numeric_products(asked, factors)
+        group = group._replace(codes=group.codes[first])
+        labels = {n: column._replace(codes=column.codes[first]) for n, column in labels.items()}
     with np.errstate(over="ignore", invalid="ignore"):
         columns = [
-            reduce(np.multiply, (numbers[name] for name in sorted(product.numbers)))
-            for product in products
+            reduce(np.multiply, (numbers[name] for name in sorted(column.numbers)))
+            for column in _numeric_products(asked, factors)
         ]
-        groups = len(first) if factors else len(labels[str(asked.group)].texts)
-        n, means, squares = _moments([*columns, numbers[asked.response]], cells, groups)
-    group = labels.pop(str(asked.group))
+        n, means, products = _moments([*columns, numbers[asked.response]], cells, len(first))
     if not factors:
         full = np.flatnonzero(n)
-        group = group._replace(codes=full)
-        n, means, squares = (values[full] for values in (n, means, squares))
-    return _Cells(group, labels, n, means, squares, dropped, kinds)
+        group, n, means, products = group._replace(codes=full), n[full], means[full], products[full]
+    return _Cells(group, labels, n, means, products, dropped, kinds)
 
 
 def _moments(
@@ -431,59 +417,46 @@ def _of_cells(asked: Formula, cells: _Cells) -> GroupStatistics:
     )
 
 
-class _Part(NamedTuple):
-    """The statistics of a part, and the types of its columns."""
-
-    statistics: GroupStatistics
-    kinds: dict[str, str]
+_Part = tuple[GroupStatistics, dict[str, str]]
+"""The statistics of a part of the rows, and the kinds of its columns."""
 
 
 def _of_part(rows: "pd.DataFrame", asked: Formula) -> _Part:
     """Gather the statistics of a partition."""
     cells = _cells_of_columns(asked, _Frame(rows))
-    return _Part(_of_cells(asked, cells), cells.kinds if len(rows) else {})
+    return _of_cells(asked, cells), cells.kinds if len(rows) else {}
 
 
 def _of_parts(*parts: _Part) -> _Part:
     """Merge the statistics of partitions whose columns are of the same types."""
     kinds: dict[str, str] = {}
-    for name, kind in (item for part in parts for item in part.kinds.items()):
+    for name, kind in (item for _, of_part in parts for item in of_part.items()):
         if kind and kinds.setdefault(name, kind) != kind:
             raise ValueError(
                 f"column {name!r} holds {kinds[name]} in one part and {kind} in another: "
                 "write it with the same type in every part."
             )
-    return _Part(merge_statistics(*(part.statistics for part in parts)), kinds)
+    return merge_statistics(*(statistics for statistics, _ in parts)), kinds
 
 
-def _of_dask(
-    rows: Any,  # noqa: ANN401
-    asked: Formula,
-    client: Any,  # noqa: ANN401
-    progress: bool,
-) -> GroupStatistics:
+def _of_dask(rows: Any, asked: Formula, client: Any, progress: bool) -> GroupStatistics:  # noqa: ANN401
     """Let Dask gather the statistics of every partition, and merge them like a tree."""
     from dask.delayed import delayed
     from dask.diagnostics.progress import ProgressBar
 
-    names = list(asked.columns)
-    for name in names:
+    for name in asked.columns:
         if list(rows.columns).count(name) != 1:
             raise ValueError(f"column {name!r} is missing, or stands twice.")
-    parts = [delayed(_of_part)(part, asked) for part in rows[names].to_delayed()]
+    parts = [delayed(_of_part)(part, asked) for part in rows[list(asked.columns)].to_delayed()]
     while len(parts) > 1:
-        parts = [
-            delayed(_of_parts)(*parts[start : start + 16]) for start in range(0, len(parts), 16)
-        ]
+        parts = [delayed(_of_parts)(*parts[at : at + 16]) for at in range(0, len(parts), 16)]
     try:
         if client is not None:
-            found: _Part = client.compute(parts[0]).result()
-        else:
-            with ProgressBar(minimum=2 if progress else float("inf")):  # type: ignore[no-untyped-call]
-                found = parts[0].compute()
+            return client.compute(parts[0]).result()[0]  # type: ignore[no-any-return]
+        with ProgressBar(minimum=2 if progress else float("inf")):  # type: ignore[no-untyped-call]
+            return parts[0].compute()[0]  # type: ignore[no-any-return]
     except KeyError as error:
         raise ValueError(f"a part of the Dask dataframe lacks a column: {error}") from error
-    return found.statistics
 
 
 def _by_duckdb(
@@ -700,7 +673,7 @@ def _of_relation(
     for i, j in pairs:
         squares[:, i, j] = squares[:, j, i] = count * found[f"c{i}_{j}"]
     labels = {
-        name: _in_order(_labels_of_array(name, found[short[name]]), declared.get(name))
+        name: _labels_of_array(name, found[short[name]], declared.get(name))
         for name in (*factors, names[-1])
     }
     group = labels.pop(names[-1])
@@ -708,7 +681,7 @@ def _of_relation(
     statistics = _of_cells(asked, cells)
     if not faults:
         return statistics
-    every = _in_order(_labels_of_array(names[-1], faults["g"]), declared.get(names[-1])).texts
+    every = _labels_of_array(names[-1], faults["g"], declared.get(names[-1])).texts
     return replace(statistics, empty=tuple(t for t in every if t not in {*statistics.labels}))
 
 
