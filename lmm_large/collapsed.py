@@ -223,7 +223,7 @@ def collapsed_posterior(
 def _weighted(
     made: Design, priors: Mapping[str, Any], count: int, rng: np.random.Generator
 ) -> tuple["_Target", np.ndarray, np.ndarray, float]:
-    """Give points of the spreads with weights that can be trusted, from the first scale that does."""
+    """Give points with weights that can be trusted, from the first scale that has such."""
     best = math.inf
     for near_zero, rounds in ((True, 3), (True, 5), (False, 5), (True, 9)):
         target = _Target(made, priors, near_zero=near_zero)
@@ -296,9 +296,7 @@ class _Target:
         positive = points[:, : len(self.unit)] > 0
         return np.asarray(positive.all(axis=1) if self.near_zero else np.ones(len(points), bool))
 
-    def spreads(
-        self, points: np.ndarray
-    ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray | None]:
+    def spreads(self, points: np.ndarray) -> tuple[np.ndarray, list[np.ndarray], np.ndarray | None]:
         """Give sigma, the standard deviations of the effects, and the correlation."""
         x = points[:, : len(self.unit)]
         values = self.unit * (np.sinh(np.abs(x)) if self.near_zero else np.exp(x))
@@ -370,8 +368,8 @@ def _proposed(
     """Propose points, and give them with their log weights.
 
     First a wide t around the mode. Then a mixture of many small ones, which stand where the last
-    round found weight, and where a mirror at zero shows it: they follow a bend, and reach a standard
-    deviation of zero. A wide one stays among them, for what lies between and beyond.
+    round found weight, and where a mirror at zero shows it: they follow a bend, and reach a
+    standard deviation of zero. A wide one stays, for what lies between and beyond.
     """
     mode, cov = _mode(target, rng)
     mixture = [(1.0, mode[None], 2.0 * np.linalg.cholesky(cov))]
@@ -428,27 +426,8 @@ def _log_mixture(points: np.ndarray, mixture: Mixture) -> np.ndarray:
 def pareto_smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
     """Smooth the largest importance weights, and judge them by their Pareto k-hat.
 
-    Parameters
-    ----------
-    log_weights
-        Logarithms of the weights, one dimension.
-
-    Returns
-    -------
-    tuple of array and float
-        Logarithms of weights that sum to one, and k-hat.
-
-    Notes
-    -----
-    ArviZ has the same (``arviz_stats``), and a test holds the two equal; loading it takes ten
-    times as long as everything here. Source: Vehtari et al. (2024); Zhang and Stephens (2009).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> _, khat = pareto_smoothed(np.random.default_rng(1).normal(size=4000))
-    >>> khat < 0.7
-    True
+    ArviZ has the same, and a test holds the two equal; loading it takes ten times as long as
+    everything here. Source: Vehtari et al. (2024); Zhang and Stephens (2009).
     """
     log_weights = log_weights - log_weights.max()
     count = len(log_weights)

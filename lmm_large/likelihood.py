@@ -210,7 +210,7 @@ def log_likelihood(
     correlation: Array = None,
     log: Callable[[Array], Array] = np.log,
 ) -> Array:
-    """Give the log-likelihood of all rows at `coefficients` (…, c); the rest as in `log_density`."""
+    """Give the log-likelihood of all rows at `coefficients` (…, c); see `log_density`."""
     heads = [rows.y[i] - coefficients @ rows.x[i] for i in range(_length(rows.y))]
     by_group = log_density(
         rows.n, rows.z, heads, 0.0, sigma=sigma, spreads=spreads, correlation=correlation, log=log
@@ -267,7 +267,7 @@ def integrate_population(
     white = np.empty((draws, number + 1, head, groups))
     scale = [1 / (sigma * np.sqrt(pivot)) for pivot in factor.pivots]
     for k in range(number + 1):
-        for i, turned in enumerate(factor.solve(columns[:, k])):
+        for i, turned in enumerate(factor.solve(list(columns[:, k]))):
             np.multiply(turned, scale[i], out=white[:, k, i])
     flat = white.reshape(draws, number + 1, head * groups)
     gram = flat @ np.swapaxes(flat[:, :number], 1, 2)
@@ -347,4 +347,3 @@ def group_effects(
         for a, sd in enumerate(sds):
             found[a, part] = effects[a] + sd * pulls[a]
     return found
-

@@ -111,11 +111,9 @@ def marginal_model(
             dims = f"{term.name}_dim" if term.levels else None
             value = variable(term.name, term.name, given.coefficients[term.name], dims=dims)
             parts.append(value if term.levels else value[None])
-        coefficients = pt.concatenate(parts) if parts else pt.zeros(0)
+        coefficients = (pt.concatenate if parts else pt.zeros)(parts or 0)
         if made.intercept:
-            pm.Deterministic(
-                "Intercept", level - (coefficients[1:] * numbers["centre"][1:]).sum()
-            )
+            pm.Deterministic("Intercept", level - (coefficients[1:] * numbers["centre"][1:]).sum())
         if given.log_sigma_sd is not None:
             log_sigma = variable("sigma_Intercept", "sigma", given.sigma)
             effect = f"sigma_1|{made.group}"
@@ -128,9 +126,7 @@ def marginal_model(
             log_sigma = pt.log(sigma)
         # where a fit says of which statistics it is
         pm.Deterministic(LOG_SIGMA, log_sigma[None], dims="statistics")
-        spreads = [
-            variable(f"{name}_sigma", name, prior) for name, prior in given.spreads.items()
-        ]
+        spreads = [variable(f"{name}_sigma", name, prior) for name, prior in given.spreads.items()]
         correlation = None
         if given.eta is not None:
             half = pm.Beta(f"{pair}_half", numbers["eta"], numbers["eta"])
@@ -215,7 +211,7 @@ def draw_group_effects(
         coefficients,
         sigma=sigma,
         spreads=[drawn(f"{effect.name}_sigma") for effect in made.effects],
-        correlation=drawn(pair) if pair in posterior else None,
+        correlation=drawn(pair) if pair and pair in posterior else None,
         rng=np.random.default_rng(seed),
     )
     complete = posterior.assign_coords({dim: labels})
@@ -231,7 +227,9 @@ def draw_group_effects(
     completed["posterior"] = xr.DataTree(kept)
     if rows is not None:
         values, codes = row_values(statistics, formula, _Frame(rows))
-        mean = (coefficients - 0.0) @ _of_terms(made, values[:, :-1], data).T
+        chosen = [column for term in made.terms for column in term.columns]
+        x = np.concatenate([np.ones((len(values), made.intercept)), values[:, chosen]], axis=1)
+        mean = coefficients @ (x - data.centre).T
         for effect, drawn_effects in zip(made.effects, effects, strict=True):
             z = 1.0 if effect.column is None else values[:, effect.column]
             mean += drawn_effects[:, codes] * z
@@ -248,16 +246,6 @@ def draw_group_effects(
             xr.Dataset({made.response: ("__obs__", values[:, -1])}, rows_dims)
         )
     return completed
-
-
-def _of_terms(made: Design, values: np.ndarray, data: PseudoRows) -> np.ndarray:
-    """Give the columns of the coefficients from their centres, one row a row."""
-    chosen = [column for term in made.terms for column in term.columns]
-    ones = np.ones((len(values), int(made.intercept)))
-    centre = data.centre * 1.0
-    if made.intercept:
-        centre[0] = 0.0
-    return np.concatenate([ones, values[:, chosen]], axis=1) - centre
 
 
 def _check_fit(posterior: "xr.Dataset", made: Design) -> None:

@@ -1,4 +1,4 @@
-"""Priors in Bambi's words, read in full: a name, its arguments, their values, and what they allow."""
+"""Priors in Bambi's words, read in full: names, arguments, values and what they allow."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -108,9 +108,11 @@ def read_priors(design: Design, priors: Mapping[str, Any]) -> Priors:
             more = "" if pair is None else f", and may have {pair!r}"
             if str(key).endswith(CORRELATION) and pair is None:
                 more = "; a correlation is that of group intercepts with one slope"
-            raise ValueError(f"the prior of {key!r} belongs to no term: the model has {known}{more}.")
+            raise ValueError(
+                f"the prior of {key!r} belongs to no term: the model has {known}{more}."
+            )
     eta = None
-    if pair in priors:
+    if pair is not None and pair in priors:
         eta = float(_checked(pair, priors[pair], {"LKJ": ("eta",)}).args["eta"])
     sigma, log_sigma_sd = priors["sigma"], None
     if isinstance(sigma, Mapping):
@@ -194,7 +196,7 @@ def _of_effects(key: str, prior: Any) -> Prior:  # noqa: ANN401
 
 def _checked(key: str, prior: Any, allowed: Mapping[str, tuple[str, ...]]) -> Prior:  # noqa: ANN401
     """Return a prior of an allowed distribution with all its arguments, as finite numbers."""
-    name, args = getattr(prior, "name", None), getattr(prior, "args", None)
+    name, args = str(getattr(prior, "name", "")), getattr(prior, "args", None)
     if name not in allowed or not isinstance(args, Mapping):
         names = " or ".join([", ".join(list(allowed)[:-1]), list(allowed)[-1]]).removeprefix(" or ")
         raise ValueError(f"the prior of {key!r} is a {names}; got {prior!r}.")
@@ -214,14 +216,12 @@ def _checked(key: str, prior: Any, allowed: Mapping[str, tuple[str, ...]]) -> Pr
         least = 0.0 if allowed is _POSITIVE else -math.inf
         if not least <= float(args["lower"]) < float(args["upper"]):
             bound = "zero or above, and " if allowed is _POSITIVE else ""
-            raise ValueError(
-                f"lower in the prior of {key!r} is {bound}below upper; got {prior!r}."
-            )
+            raise ValueError(f"lower in the prior of {key!r} is {bound}below upper; got {prior!r}.")
     return Prior(name, **found)
 
 
 def _number(value: Any) -> float | None:  # noqa: ANN401
-    """Return a finite number, which may stand in an array without dimensions; None if it is none."""
+    """Return a finite number, also one in an array without dimensions; None if it is none."""
     try:
         array = np.asarray(value)
         found = float(array) if array.ndim == 0 and array.dtype.kind in "iuf" else math.nan

@@ -1,8 +1,5 @@
 """The collapsed route against quadrature, ArviZ and the gate of the book; and where it refuses."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -123,7 +120,8 @@ def test_what_the_data_do_not_tell_is_as_the_prior_has_it(prior, known, eta):
         "x|g": Prior("Normal", mu=0, sigma=prior),
         "x|g_corr": Prior("LKJ", eta=eta),
     }
-    found = collapsed_posterior(group_statistics(rows, "y ~ x + (x | g)"), priors=priors, seed=1).draws
+    statistics = group_statistics(rows, "y ~ x + (x | g)")
+    found = collapsed_posterior(statistics, priors=priors, seed=1).draws
 
     def below(value):
         return known.cdf(value) if known.support()[0] == 0 else 2 * known.cdf(value) - 1

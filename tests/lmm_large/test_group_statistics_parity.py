@@ -118,9 +118,7 @@ def test_collapsed_route_agrees_with_brms(data, model):
     load, columns = DATA[data]
     statistics, formula = gathered(load(), columns, model)
     priors = priors_of(data, model, columns)
-    posterior = collapsed_posterior(
-        statistics, priors=priors, seed=20, draws=4000, formula=formula
-    )
+    posterior = collapsed_posterior(statistics, priors=priors, seed=20, draws=4000, formula=formula)
     assert_same(posterior.to_datatree(), data, model, columns)
 
 

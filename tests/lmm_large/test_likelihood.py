@@ -19,7 +19,8 @@ FACTOR = 2.0**40  # about 1e12, and exact
 
 def on_a_grid(rng, codes, offset, scale, among, constant):
     """Give numbers whose means by group are exact, so that the rows and their moments agree."""
-    steps = rng.normal(size=len(codes)) * (not constant) + among * rng.normal(size=len(codes))[codes]
+    size = len(codes)
+    steps = rng.normal(size=size) * (not constant) + among * rng.normal(size=size)[codes]
     steps = np.round(1024 * steps).astype(int)
     for code in np.unique(codes):
         members = np.flatnonzero(codes == code)
@@ -65,7 +66,7 @@ def problems(draw):
     if draw(st.booleans()):
         sigma = sigma * rng.uniform(0.5, 2, len(sizes))
     pair = len(effects) == 2 and effects[0][0] == "1"
-    correlation = draw(st.sampled_from([-0.999, 0.0, 0.6])) if pair and draw(st.booleans()) else None
+    correlation = draw(st.sampled_from([None, -0.999, 0.0, 0.6])) if pair else None
     where = {
         "coefficients": np.array(coefficients),
         "sigma": sigma,
@@ -94,7 +95,8 @@ def a_problem(effects=("1", "x"), seed=3, intercept=True):
     x, w = rng.normal(2, 1, 24), rng.normal(size=4)[codes]
     response = 3 + x - w + rng.normal(size=4)[codes] * 2 + rng.normal(size=24)
     columns = {"x": x, "w": w}
-    return columns, response, codes, design_of(columns, response, codes, effects, intercept=intercept)
+    design = design_of(columns, response, codes, effects, intercept=intercept)
+    return columns, response, codes, design
 
 
 def covariance(codes, z, sigma, spreads, corr=0.0):

@@ -231,7 +231,7 @@ def test_fits_and_rows_that_do_not_belong_are_named(statistics, visits):
     wanted = {"seed": 1, "formula": INTERCEPTS}
     with pytest.raises(ValueError, match="the group 'Sussex', which the statistics lack"):
         draw_group_effects(fit, statistics, rows=strangers, **wanted)
-    with pytest.raises(ValueError, match="missing or infinite values.* 'std_age'"):
+    with pytest.raises(ValueError, match=r"missing or infinite values.* 'std_age'"):
         draw_group_effects(fit, statistics, rows=visits.assign(std_age=np.nan), **wanted)
     with pytest.raises(ValueError, match=r"holds no 'std_age\|county_sigma'"):
         draw_group_effects(fit, statistics, seed=1)

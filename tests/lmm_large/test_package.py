@@ -44,9 +44,7 @@ def wheel(tmp_path_factory):
     """Build the wheel, of nothing but what is installed here."""
     folder = tmp_path_factory.mktemp("wheel")
     code = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
-    subprocess.run(
-        [sys.executable, "-c", code, str(folder)], cwd=ROOT / "lmm_large", check=True
-    )
+    subprocess.run([sys.executable, "-c", code, str(folder)], cwd=ROOT / "lmm_large", check=True)
     (found,) = folder.glob("*.whl")
     return found
 

@@ -45,11 +45,11 @@ def spread(prior):
         ({"sigma": 3}, "of 'sigma' is a HalfNormal.*; got 3"),
         ({"sigma": {"Intercept": PRIORS["x"]}}, r"'Intercept' and '1\|g' for its logarithm"),
         ({"sigma": {"Intercept": SPREAD, "1|g": spread(SPREAD)}}, "of 'sigma: Intercept' is a Nor"),
-        ({"x": Prior("Normal", mu=0, sigma=SPREAD)}, "sigma in the prior of 'x' is a finite number"),
+        ({"x": Prior("Normal", mu=0, sigma=SPREAD)}, "sigma in the prior of 'x' is a finite"),
         ({"x": Prior("Normal", mu=np.inf, sigma=1)}, "mu in the prior of 'x' is a finite number,"),
         ({"x": Prior("HalfNormal", sigma=1)}, "of 'x' is a Normal, StudentT, .* or Uniform"),
         ({"x": Prior("Uniform", lower=1, upper=1)}, "lower in the prior of 'x' is below upper"),
-        ({"1|g": Prior("Normal", mu=0, sigma=3)}, r"of '1\|g' is of the form Prior\(\"Normal\", mu"),
+        ({"1|g": Prior("Normal", mu=0, sigma=3)}, r"of '1\|g' is of the form Prior\(\"Normal\""),
         ({"1|g": Prior("Normal", mu=2, sigma=SPREAD)}, r"of '1\|g' is of the form"),
         ({"1|g": Prior("Normal", mu=SPREAD, sigma=SPREAD)}, r"of '1\|g' is of the form"),
         ({"1|g": Prior("StudentT", nu=3, sigma=SPREAD)}, r"of '1\|g' is of the form"),
@@ -72,7 +72,7 @@ def test_a_correlation_needs_intercepts_and_a_slope(effects):
     priors = {"x|g_corr": Prior("LKJ", eta=2)} | {
         key: PRIORS[key] for key in ["Intercept", "x", "sigma", *(f"{e}|g" for e in effects)]
     }
-    with pytest.raises(ValueError, match="a correlation is that of group intercepts with one slope"):
+    with pytest.raises(ValueError, match="a correlation is that of group intercepts"):
         read_priors(design, priors)
 
 
