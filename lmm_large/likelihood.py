@@ -23,8 +23,8 @@ Array = Any
 """A NumPy array or a PyTensor variable."""
 
 LOG_2_PI = math.log(2 * math.pi)
-CHUNK = 1_000_000
-"""How many draws times groups are held at once."""
+CHUNK = 100_000
+"""How many draws times groups are held at once: few enough for the cache."""
 
 
 @dataclass(frozen=True)
