@@ -48,7 +48,7 @@ def problems(draw):
             offset, scale = 0.0, 1.0
             values = (rng.random(len(codes)) < 0.5).astype(float)
         elif kind == "copy" and columns:  # a predictor twice, in another unit
-            offset, scale = 0.0, 1.0
+            _, scale, offset = slopes[0]
             values = 2 * next(iter(columns.values()))
         else:
             values = on_a_grid(rng, codes, offset, scale, 1.0, kind == "constant")
