@@ -39,9 +39,15 @@ def executed_once(tmp_path_factory, book_in):
     book.write("lmm_helpers/unused.py", "WALL = 1\n")
     book.write("book/notes.txt", "seven")
     book.write("book/table.parquet", "columns")
+    book.write("data/deep/far.parquet", "columns")
     book.write("data/visits.csv", "1")
     book.write(".python-version", "3.13")
-    book.notebook("one", CODE, "assert True, 'yes'", "scan = lambda name: name\nscan('table.p*');")
+    book.notebook(
+        "one",
+        CODE,
+        "assert True, 'yes'",
+        "scan = lambda name: name\nscan('table.p*')\nscan(f'{1}/far.parquet');",
+    )
     book.notebook("two", "assert True, 'yes'")
     for name in ("one", "two"):
         status, output = book.run("bookbuild.execute", name)
@@ -82,6 +88,7 @@ def test_what_a_chapter_read_is_noted(finished):
         "lmm_helpers/deep.py",
         "book/notes.txt",
         "book/table.parquet",
+        "data/deep/far.parquet",
         "data/visits.csv",
     ],
 )
