@@ -102,15 +102,15 @@ def numerals_of_code(source: str) -> list[str]:
     tree = parsed(source)
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     shows = SHOWING & {ast.unparse(call).rpartition(".")[2] for call in calls}
-    strings = [text for text in _strings(tree) if " " in text and "~" not in text]
+    found = [text for text in strings(tree) if " " in text and "~" not in text]
     return [
         number
-        for text in strings
+        for text in found
         for number in (numerals(text) if shows else WORDS.findall(text) + WITH_UNIT.findall(text))
     ]
 
 
-def _strings(node: ast.AST) -> Iterator[str]:
+def strings(node: ast.AST) -> Iterator[str]:
     """The strings below a node, computed parts as `{}`; not the words of claims, nor docstrings."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
@@ -120,7 +120,7 @@ def _strings(node: ast.AST) -> Iterator[str]:
     elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
         children = [node.test] if isinstance(node, ast.Assert) else ast.iter_child_nodes(node)
         for child in children:
-            yield from _strings(child)
+            yield from strings(child)
 
 
 def declared() -> dict[str, dict[str, str]]:
