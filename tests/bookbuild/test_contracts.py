@@ -15,7 +15,8 @@ y = x**2 / 10
 people = np.random.default_rng(1).normal(size=(300, 2))
 
 def figure(x=x, y=y, people=people, colours=("C0", "C1"), style="-", labels=("low", "high"),
-           bars=(1, 2, 3), title="Rises by 4.2 s", text="here", alpha=1, key=("up", "who"), shade=1):
+           bars=(1, 2, 3), title="Rises by 4.2 s", text="here", alpha=1, key=("up", "who"),
+           shade=1):
     fig, (left, right) = plt.subplots(1, 2)
     left.plot(x, y, style, color=colours[0], alpha=alpha, label=key[0])
     left.scatter(people[:, 0] + 5, people[:, 1] + 5, color=colours[1], label=key[1])
@@ -57,21 +58,13 @@ OTHER = {
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory, cache):
+def drawn(tmp_path_factory, book_in):
     """The descriptions of all these figures, from one kernel."""
-    from tests.bookbuild.conftest import Book
-
-    folder = tmp_path_factory.mktemp("book")
-    book = Book(folder)
-    (folder / "_build").mkdir()
-    (folder / "_build/cache").symlink_to(cache)
-    book.toc("one")
-    book.write("book/index.md", "# A book\n")
-    book.write("requirements.txt", "numpy==2.5.5\n")
+    book = book_in(tmp_path_factory.mktemp("book"))
     asked = {"base": ""} | SAME | {name: arguments for name, (arguments, _) in OTHER.items()}
     book.notebook("one", SETUP, *(f"figure({arguments});" for arguments in asked.values()))
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+        patch.chdir(book.folder)
         status, output = book.run("bookbuild.execute", "one")
         assert status == 0, output
         cells = json.loads(executed("one").read_text(encoding="utf-8"))["cells"][1:]

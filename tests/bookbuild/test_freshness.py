@@ -45,10 +45,10 @@ def executed_once(tmp_path_factory, book_in):
     book.notebook(
         "one",
         CODE,
-        "assert True, 'yes'",
+        "assert len('a') == 1, 'yes'",
         "scan = lambda name: name\nscan('table.p*')\nscan(f'{1}/far.parquet');",
     )
-    book.notebook("two", "assert True, 'yes'")
+    book.notebook("two", "assert len('a') == 1, 'yes'")
     for name in ("one", "two"):
         status, output = book.run("bookbuild.execute", name)
         assert status == 0, output
@@ -145,7 +145,7 @@ def test_the_modules_of_the_press_that_execute_belong_to_the_key(finished, monke
 
 
 def test_what_changes_while_a_chapter_runs_is_noted(book):
-    book.notebook("one", "open('made.csv', 'w').write('1')", "assert True, 'yes'")
+    book.notebook("one", "open('made.csv', 'w').write('1')", "assert len('a') == 1, 'yes'")
     status, output = book.run("bookbuild.execute", "one")
     assert status == 0, output
     assert freshness.noted("one")["changed"] == ["book/made.csv"]

@@ -24,7 +24,7 @@ sphinx:
   extra_extensions: [bookbuild.sphinx_tabs, sphinxcontrib.bibtex]
   config: {bibtex_cite_id: "cite-{key}"}
 """
-CLAIM = "assert True, 'yes'"
+CLAIM = "assert len('a') == 1, 'yes'"
 PLOT = "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 2]);"
 TABS = [
     ("markdown", "<!-- tab -->\n**In Python**\n\nSome prose.", {}),
@@ -41,7 +41,7 @@ def line(book, figure_metadata):
     shutil.copy(ROOT / "dodo.py", book.folder)
     book.write("_config.yml", CONFIG)
     book.toc("one", "two", "appendix/built", "appendix/references")
-    claim = "assert True, 'yes'"
+    claim = "assert len('a') == 1, 'yes'"
     cite = "As [Doe (2020)](cite:doe2020) says, see {numref}`fig-line`."
     book.notebook(
         "one",
@@ -136,11 +136,11 @@ def test_what_is_published_is_what_was_made(line):
         assert made[index] == whole[index], damage
 
     noted = record("two").read_text(encoding="utf-8")
-    record("two").write_text(noted.replace('"claims": 1', '"claims": 9'), encoding="utf-8")
+    record("two").write_text(noted.replace('"cells": 1', '"cells": 9'), encoding="utf-8")
     status, output = line.run("doit")
     assert status == 0, output
     assert "two: executed" in output
-    assert json.loads(record("two").read_text(encoding="utf-8"))["claims"] == 1
+    assert json.loads(record("two").read_text(encoding="utf-8"))["cells"] == 1
 
     line.write("book/index.md", "# A book\n\n[Doe (2020)](cite:doe2020)\n\n{ref}`x\n")
     status, output = line.run("doit")
@@ -233,7 +233,7 @@ def test_faults_of_sources_stop_the_press_before_anything_runs(line):
 
 
 def test_a_failing_chapter_stops_the_press_and_the_other_is_kept(line):
-    line.notebook("two", "1 / 0", "assert True, 'yes'")
+    line.notebook("two", "1 / 0", "assert len('a') == 1, 'yes'")
     status, output = line.run("doit", "-n", "2")
     assert status == 1
     assert "FAILED: chapter two, cell 1 (c1)" in output
@@ -254,7 +254,7 @@ def test_one_chapter_can_be_made_alone(line):
 
 
 def test_ctrl_c_stops_at_once_without_a_traceback(line):
-    line.notebook("two", "import time\ntime.sleep(60)", "assert True, 'yes'")
+    line.notebook("two", "import time\ntime.sleep(60)", "assert len('a') == 1, 'yes'")
     process = line.start("doit", "-n", "2")
     while "two 0/2" not in process.stdout.readline():
         assert process.poll() is None
