@@ -312,17 +312,16 @@ def _of_evaluated(
 
 
 def _of_titles(chapter: str, notebook: Notebook) -> Iterator[str]:
-    """Numbers in the words of a figure that were typed where they should have been computed."""
-    strings = (s for _, tree in python.trees(chapter, notebook) for s in prose.strings(tree))
-    typed = {number for string in strings for number in prose.NUMERAL.findall(string)}
-    typed -= prose.declared().get(chapter, {}).keys()
+    """Numbers in the words of a figure that were typed, in its cell or in words of another."""
+    trees = python.trees(chapter, notebook)
+    strings = {(place, s) for place, tree in trees for s in prose.strings(tree)}
     for figure in contracts.figures(chapter):
+        near = [s for place, s in strings if place == figure.place or " " in s]
+        typed = {number for string in near for number in prose.NUMERAL.findall(string)}
+        typed -= prose.declared().get(chapter, {}).keys()
         for words in contracts.words(figure.description or {}):
-            for numeral in sorted(typed & {*prose.NUMERAL.findall(words)}):
-                yield (
-                    f"{figure.place}: the number {numeral} in {words!r} is typed: format a value, "
-                    f"or say in {prose.NUMBERS} why it may stand there"
-                )
+            for number in sorted(typed & {*prose.NUMERAL.findall(words)}):
+                yield f"{figure.place}: the number {number} in {words!r} is typed: format a value"
 
 
 def _of_memory(chapter: str, peak: int) -> list[str]:

@@ -97,11 +97,11 @@ def _texts(inline: list[Token]) -> Iterator[str]:
     yield ADDRESS.sub(" ", words)
 
 
-def numerals_of_code(source: str) -> list[str]:
-    """The numbers typed into the strings of a cell that a reader meets."""
+def numerals_of_code(source: str, *, shown: bool = False) -> list[str]:
+    """The numbers typed into the strings of a cell that a reader meets; all, if it is `shown`."""
     tree = parsed(source)
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    shows = SHOWING & {ast.unparse(call).rpartition(".")[2] for call in calls}
+    shows = shown or SHOWING & {ast.unparse(call).rpartition(".")[2] for call in calls}
     found = [text for text in strings(tree) if " " in text and "~" not in text]
     return [
         number
@@ -157,7 +157,8 @@ def _met(page: str) -> Iterator[tuple[str, list[str]]]:
     yield from ((place, numerals(text)) for place, text in markdown(page))
     for place, cell in _cells(page):
         if cell["cell_type"] == "code":
-            yield f"{place}, string", numerals_of_code(cell["source"])
+            draws = "figure" in cell["metadata"].get("mystnb", {})
+            yield f"{place}, string", numerals_of_code(cell["source"], shown=draws)
         shown = cell["metadata"].get("mystnb", {})
         prompts = {name: text for name, text in shown.items() if name.startswith("code_prompt")}
         caption, alt = (shown.get("figure", {}).get("caption"), shown.get("image", {}).get("alt"))
