@@ -25,6 +25,7 @@ sphinx:
   config: {bibtex_cite_id: "cite-{key}"}
 """
 CLAIM = "assert len('a') == 1, 'yes'"
+CLAIMS = "for k in [1, 2]:\n    assert k > 0, f'`{k}` is *more* than a|b $x$ <b> [c](d)'"
 PLOT = "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 2]);"
 TABS = [
     ("markdown", "<!-- tab -->\n**In Python**\n\nSome prose.", {}),
@@ -49,6 +50,8 @@ def line(book, figure_metadata):
         "import lmm_helpers",
         ("code", PLOT, figure_metadata()),
         *TABS,
+        ("markdown", "## A *second* section\n\n```r\n# no heading\n```", {}),
+        ("code", CLAIMS, {"tags": ["claims"], "jupyter": {"source_hidden": True}}),
         claim,
     )
     book.notebook("two", ("markdown", "# Two", {}), claim)
@@ -74,8 +77,11 @@ def test_the_whole_line(line):
     assert "Traceback" not in output
 
     status, output = line.run("doit", "accept")
-    assert status == 0, output
+    assert status == 1, "nobody is there to agree"
     assert "accept.html" in output
+    assert "nothing accepted" in output
+    line.environment["YES"] = "1"
+    assert line.run("doit", "accept")[0] == 0
     status, output = line.run("doit", "-n", "2")
     assert status == 0, output
     assert "cells" not in output, "nothing is executed again"
@@ -219,6 +225,19 @@ def _look_at_the_pages(book):
     assert 'id="cite-doe2020"' in page(book, "appendix/references")
     assert "Peak memory" in built
     assert json.loads(record("one").read_text(encoding="utf-8"))["versions"]["papermill"] in built
+    assert "assert k" not in one
+    assert "3 claims of this chapter</span></a> were checked when this page was made." in one
+    assert 'href="appendix/claims.html#claims-one"' in one
+    assert "1 claim of this chapter</span></a> was checked" in page(book, "two")
+    claims = page(book, "appendix/claims")
+    assert "<p>`2` is *more* than a|b $x$ &lt;b&gt; [c](d)</p>" in claims
+    section = claims[claims.index("claims-one-1") : claims.index("`1` is")]
+    assert "A second section" in section
+    assert '../one.html#claims-one-1"' in claims
+    assert 'id="claims-one-1"' in one
+    assert "appendix/claims.html" in page(book, "index"), "it is in the navigation"
+    row = re.sub(r"<[^>]+>", " ", built[built.index("<p>one</p>") :]).split()
+    assert row[:5] == ["one", "6", "3", "1", "0"], "cells, claims, figures and fits are counted"
     image = re.search(r"<img [^>]*_images/[^>]*>", one).group()
     assert "One straight line" in image
     assert "height" not in image
