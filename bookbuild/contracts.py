@@ -81,15 +81,10 @@ def shown(cell: Cell, kind: str, field: str) -> str:
 
 def words(description: Description) -> list[str]:
     """The title, labels and legend of a figure, and what is written in it."""
-    of_panels = [
-        words
-        for panel in description.get("axes", [])
-        for words in [
-            *map(panel.get, ("title", "xlabel", "ylabel")),
-            *(t[0] for t in panel["texts"]),
-        ]
-    ]
-    return [description.get("suptitle", ""), *description.get("texts", []), *of_panels]
+    found = [description.get("suptitle", ""), *description.get("texts", [])]
+    for panel in description.get("axes", []):
+        found += [panel["title"], panel["xlabel"], panel["ylabel"], *(t[0] for t in panel["texts"])]
+    return found
 
 
 def faults(chapter: str) -> list[str]:
@@ -104,7 +99,7 @@ def faults(chapter: str) -> list[str]:
 def differences(chapter: str) -> dict[str, list[str]]:
     """By figure, what its contract says and what it shows instead."""
     whole = read_json(contract(chapter)) if contract(chapter).is_file() else {}
-    agreed, claimed = whole.get("figures", {}), whole.get("claims", {})
+    agreed, claimed = whole.get("figures", {}), whole.get("claims", [])
     drawn = {figure.name: figure for figure in figures(chapter)}
     found = {name: ["the chapter no longer draws this figure"] for name in agreed.keys() - drawn}
     for name, (*_, description, random) in drawn.items():
@@ -112,20 +107,14 @@ def differences(chapter: str) -> dict[str, list[str]]:
             found[name] = [*changes(agreed[name], description or {}, random=random)]
         else:
             found[name] = ["new figure without a contract"]
-    made = claims_made(chapter)
-    for cell, words in claimed.items():
-        found[cell] = [
-            f"no longer claims {one!r}" for one in words if one not in made.get(cell, [])
-        ]
+    made = claimed_now(chapter)
+    found["claims"] = [f"no longer claims {one!r}" for one in claimed if one not in made]
     return {name: found[name] for name in sorted(found) if found[name]}
 
 
-def claims_made(chapter: str) -> dict[str, list[str]]:
-    """What a chapter claims, by cell; whatever the digits."""
-    return {
-        cell: [re.sub(r"\d", "#", one) for one in words]
-        for cell, words in claims.made(chapter).items()
-    }
+def claimed_now(chapter: str) -> list[str]:
+    """What a chapter claims, in words without digits."""
+    return [re.sub(r"\d", "#", one) for made in claims.made(chapter).values() for one in made]
 
 
 def changes(was: Description, now: Description, *, random: bool = False) -> Iterator[str]:
@@ -205,7 +194,7 @@ def accept() -> None:
     for chapter in found:
         drawn = figures(chapter)
         shows = {figure.name: figure.description for figure in drawn}
-        write_json(contract(chapter), {"figures": shows, "claims": claims_made(chapter)})
+        write_json(contract(chapter), {"figures": shows, "claims": claimed_now(chapter)})
         keep_pictures(chapter)
     for path in _contracts_without_chapter(list(found)):
         path.unlink()

@@ -8,6 +8,7 @@ from itertools import pairwise
 from bookbuild.chapters import Notebook, Place, code_cells
 from bookbuild.kernel_registry import SCOPES
 
+NAMING = (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.FunctionDef)
 SEEDS = {"random_seed", "seed"}
 SAME = re.compile(r"\b(isclose|allclose|array_equal|equals|identical|eq)$")
 CHANCE = re.compile(  # what differs from run to run
@@ -34,23 +35,6 @@ def trees(chapter: str, notebook: Notebook) -> list[tuple[Place, ast.Module]]:
                 f"{place}: not valid Python: {error.msg}, line {error.lineno}"
             ) from None
     return found
-
-
-def imports(chapter: str, notebook: Notebook, package: str) -> bool:
-    """Whether any cell imports the package or a module of it."""
-    return any(
-        name.split(".")[0] == package
-        for _, tree in trees(chapter, notebook)
-        for name in _imported(tree)
-    )
-
-
-def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
 
 
 def claims(chapter: str, notebook: Notebook) -> list[tuple[Place, int | None, ast.Assert]]:
@@ -100,12 +84,10 @@ def seeds_by_chance(chapter: str, notebook: Notebook) -> list[tuple[Place, str]]
 
     for place, tree in trees(chapter, notebook):
         for node in ast.walk(tree):
-            if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value:
-                if chance(node.value):
-                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                    by_chance |= {t.id for t in targets if isinstance(t, ast.Name)}
-            elif isinstance(node, ast.FunctionDef) and chance(node):
-                by_chance.add(node.name)
+            if isinstance(node, NAMING) and chance(node):
+                names = (n for n in ast.walk(node) if isinstance(n, ast.Name))
+                by_chance |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
+                by_chance |= {getattr(node, "name", "")}
             seeds = [node.value] if isinstance(node, ast.keyword) and node.arg in SEEDS else []
             if isinstance(node, ast.Dict):
                 keys = zip(node.keys, node.values, strict=True)
