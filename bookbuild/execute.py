@@ -37,6 +37,7 @@ from bookbuild.chapters import (
 from bookbuild.stopping import stop_at_signals
 
 CELL_TIMEOUT = 3600
+OF_AUTHORS = {".ipynb", ".md", ".yml", ".bib", ".css"}  # who may write while a chapter runs
 # What a user's environment may say to Python, Jupyter and the libraries; a kernel hears none of it.
 FOREIGN = re.compile(r"PYTHON|JUPYTER|IPYTHON|MPL|MATPLOTLIBRC|NUMBA|PYTENSOR|DASK|POLARS|ARVIZ")
 LIBRARIES = [
@@ -272,7 +273,8 @@ def _keep(
 def _changed_since(started: float, reads: Sequence[Path]) -> list[str]:
     """What the chapter, or somebody else, wrote into the repository while the chapter ran."""
     own = {page_source(name) for name in pages()}
-    book = [path for path in freshness.files_below(BOOK) if path not in own]
+    below = (path for path in freshness.files_below(BOOK) if path.suffix not in OF_AUTHORS)
+    book = [path for path in below if not any(part.startswith(".") for part in path.parts)]
     changed = (path for path in {*reads, *book} - own if path.stat().st_mtime > started)
     return sorted(path.as_posix() for path in changed)
 
