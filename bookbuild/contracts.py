@@ -131,9 +131,9 @@ def changes(was: Description, now: Description, *, random: bool = False) -> Iter
 def _fields(was: Description, now: Description, near: float) -> Iterator[str]:
     """Texts, scales and sizes that differ, on either side."""
     for field in sorted((was.keys() | now.keys()) - {"axes", "drawn"}):
-        span = abs(was["xlim"][1] - was["xlim"][0]) if field == "xlim" else 0
-        span = abs(was["ylim"][1] - was["ylim"][0]) if field == "ylim" else span
-        yield from _changed(field, was.get(field), now.get(field), near, DRAWN * span)
+        low, high = was.get(field, [0, 0]) if field in {"xlim", "ylim"} else (0, 0)
+        within = DRAWN * abs(high - low)
+        yield from _changed(field, was.get(field), now.get(field), near, within)
 
 
 def _artists(was: Description, now: Description, near: float, *, random: bool) -> Iterator[str]:
@@ -144,7 +144,7 @@ def _artists(was: Description, now: Description, near: float, *, random: bool) -
     )
     for what in sorted(before.keys() ^ after.keys()):
         yield f"{what} is {'no longer' if what in before else 'newly'} drawn"
-    across, up = (abs(limits[1] - limits[0]) for limits in (was["xlim"], was["ylim"]))
+    across, up = (abs(limits[1] - limits[0]) for limits in map(was.get, ("xlim", "ylim")))
     spans = {"x": across, "y": up, "rising": 2, "falling": 2}
     for what in [] if random else sorted(before.keys() & after.keys()):
         group, other = before[what], after[what]
@@ -156,24 +156,16 @@ def _artists(was: Description, now: Description, near: float, *, random: bool) -
             yield from (f"{what}: {one}" for one in _changed(field, a, b, within=within))
 
 
-def _changed(
-    field: str,
-    was: Any,
-    now: Any,
-    near: float = 0,
-    within: float = 0,
-) -> Iterator[str]:
+def _changed(field: str, was: Any, now: Any, near: float = 0, within: float = 0) -> Iterator[str]:
     """The change, unless words are equal and numbers `near` each other or `within` a distance."""
-    texts = [
-        one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in (was, now)
-    ]
-    words = {NUMBER.sub("#", text) for text in texts}
-    for one, other in zip(*map(NUMBER.findall, texts), strict=False):
-        a, b = (Decimal(number.replace(",", "").replace("−", "-")) for number in (one, other))
-        last_digit = Decimal(1).scaleb(int(a.as_tuple().exponent)) if near == DRAWN else 0
-        if abs(a - b) > max(Decimal(near) * abs(a), Decimal(within), last_digit):
-            words.add(other)
-    if len(words) > 1:
+    texts = [v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in (was, now)]
+    same = len({NUMBER.sub("#", text) for text in texts}) == 1
+    for pair in zip(*map(NUMBER.findall, texts), strict=False):
+        one, other = (Decimal(number.replace(",", "").replace("−", "-")) for number in pair)
+        last_digit = Decimal(1).scaleb(int(one.as_tuple().exponent)) if near == DRAWN else 0
+        allowed = max(Decimal(near) * abs(one), Decimal(within), last_digit)
+        same = same and abs(one - other) <= allowed
+    if not same:
         yield f"{field} was {was!r}, is {now!r}"
 
 
