@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from bookbuild import fits, freshness, progress
+from bookbuild import freshness, kernel_registry, progress
 from bookbuild.chapters import (
     BOOK,
     BUILD,
@@ -26,16 +26,18 @@ from bookbuild.chapters import (
     known,
     page_source,
     pages,
+    read_json,
     read_notebook,
     record,
     source,
+    text,
     write,
     write_json,
 )
-from bookbuild.python import claims
 from bookbuild.stopping import stop_at_signals
 
 CELL_TIMEOUT = 3600
+OF_AUTHORS = {".ipynb", ".md", ".yml", ".bib", ".css"}  # who may write while a chapter runs
 # What a user's environment may say to Python, Jupyter and the libraries; a kernel hears none of it.
 FOREIGN = re.compile(r"PYTHON|JUPYTER|IPYTHON|MPL|MATPLOTLIBRC|NUMBA|PYTENSOR|DASK|POLARS|ARVIZ")
 LIBRARIES = [
@@ -82,9 +84,10 @@ def _execute(chapter: str, parameters: Mapping[str, object]) -> int:
         # their names have a short limit, so the folder is not below this one.
         with tempfile.TemporaryDirectory(prefix="kernel-") as sockets:
             reads = Path(sockets) / "reads"
-            os.environ["BOOK_READS"] = str(reads)
+            seen = Path(sockets) / "seen"
+            os.environ |= {"BOOK_READS": str(reads), kernel_registry.NOTES: str(seen)}
             defaults = _run(chapter, parameters, running, f"{sockets}/socket")
-            opened = reads.read_bytes()
+            opened, watched = reads.read_bytes(), read_json(seen)
     except PapermillExecutionError as error:
         trace = "\n".join("\n".join(error.traceback).splitlines()[-25:])
         _say(_failure(chapter, running, f"{error.ename}: {error.evalue}\n\n{trace}"))
@@ -95,7 +98,7 @@ def _execute(chapter: str, parameters: Mapping[str, object]) -> int:
     seconds = time.time() - started
     notebook = _without_traces(read_notebook(running))
     reads_of = freshness.read_by(chapter, notebook, opened)
-    _keep(chapter, notebook, parameters, defaults, key, seconds, started, reads_of)
+    _keep(chapter, notebook, watched, parameters, defaults, key, seconds, started, reads_of)
     running.unlink()
     _say(f"{chapter}: executed in {seconds:.0f} s")
     return 0
@@ -161,8 +164,8 @@ def _run(
             "--HistoryManager.enabled=False",
             "--log-level=CRITICAL",
             "--InteractiveShell.colors=nocolor",
+            f"--IPKernelApp.extra_extensions={kernel_registry.__name__}",
         ],
-        coalesce_streams=True,
         config=Config({"KernelManager": {"transport": "ipc", "ip": sockets}}),
         record_timing=False,
         on_cell_executed=cell_done,
@@ -182,7 +185,8 @@ def _failure(chapter: str, running: Path, error: str) -> str:
     running.replace(failed)
     cells = [cell for cell in read_notebook(failed)["cells"] if not _of_papermill(cell)]
     begun = [n for n, cell in enumerate(cells) if cell["metadata"]["papermill"]["start_time"]]
-    number = begun[-1] if begun else 0
+    wrong = [n for n in begun if any("ename" in o for o in cells[n].get("outputs", []))]
+    number = [*wrong[:1], *begun[-1:], 0][0]
     return "\n".join(
         [
             f"\nFAILED: chapter {chapter}, cell {number + 1} ({cells[number]['id']})",
@@ -204,15 +208,32 @@ def _without_traces(notebook: Notebook) -> Notebook:
     notebook["metadata"].pop("papermill", None)
     for cell in notebook["cells"]:
         cell["metadata"].pop("papermill", None)
+        if "outputs" in cell:
+            cell["outputs"] = _one_output_a_stream(cell["outputs"])
         if "injected-parameters" in cell["metadata"].get("tags", []):
             cell["id"] = "injected-parameters"
             cell["metadata"]["tags"].append("remove-cell")
     return notebook
 
 
+def _one_output_a_stream(outputs: list[Cell]) -> list[Cell]:
+    """What a cell writes arrives in pieces whose sizes differ from run to run."""
+    joined: dict[object, Cell] = {}
+    pieces: dict[object, list[str]] = {}
+    for number, output in enumerate(outputs):
+        key = output.get("name", number)
+        joined.setdefault(key, output)
+        pieces.setdefault(key, []).append(text(output.get("text", "")))
+    for key, output in joined.items():
+        if "text" in output:
+            output["text"] = "".join(pieces[key])
+    return [*joined.values()]
+
+
 def _keep(
     chapter: str,
     notebook: Notebook,
+    watched: Mapping[str, list[Cell]],
     parameters: Mapping[str, object],
     defaults: Mapping[str, str],
     key: str,
@@ -227,14 +248,14 @@ def _keep(
     used = {**defaults, **{name: json.dumps(value) for name, value in parameters.items()}}
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    ids = {cell["execution_count"]: cell["id"] for cell in code}
     content = {
         "chapter": chapter,
         "key": key,
         "notebook_sha256": freshness.sha256(executed(chapter)),
         "cells": len(code),
-        "claims": len(claims(chapter, notebook)),
+        **{kind: [{**one, "cell": ids[one["cell"]]} for one in watched[kind]] for kind in watched},
         "figures": sum("image/png" in output.get("data", {}) for output in outputs),
-        "fits": len(fits.samplings(fits.code(chapter, notebook))),
         "cost": {
             "seconds": round(seconds, 1),
             "peak_memory_mb": round(peak / (1024**2 if sys.platform == "darwin" else 1024)),
@@ -252,7 +273,8 @@ def _keep(
 def _changed_since(started: float, reads: Sequence[Path]) -> list[str]:
     """What the chapter, or somebody else, wrote into the repository while the chapter ran."""
     own = {page_source(name) for name in pages()}
-    book = [path for path in freshness.files_below(BOOK) if path not in own]
+    below = (path for path in freshness.files_below(BOOK) if path.suffix not in OF_AUTHORS)
+    book = [path for path in below if not any(part.startswith(".") for part in path.parts)]
     changed = (path for path in {*reads, *book} - own if path.stat().st_mtime > started)
     return sorted(path.as_posix() for path in changed)
 

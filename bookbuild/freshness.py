@@ -11,13 +11,13 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib.util import source_from_cache
 from pathlib import Path
 from typing import Any
 
 from bookbuild.chapters import (
-    BOOK,
     BUILD,
     Notebook,
     code_cells,
@@ -31,7 +31,7 @@ LOCK = Path("requirements.txt")
 PYTHON_VERSION = Path(".python-version")
 PRESS = [Path(__file__).with_name("execute.py"), *Path(__file__).parent.glob("kernel_*.py")]
 KERNEL_STARTUP = Path(__file__).with_name("kernel_startup.py")
-FILE_NAME = re.compile(r"(?<![/\w])(?:[\w.-]+/)*[\w.-]*\*?[\w.-]*\.\w*\*?\w*")
+FILE_NAME = re.compile(r"[\w*-][\w.*-]*\.[\w*]+")
 
 
 def sha256(path: Path) -> str:
@@ -72,12 +72,15 @@ def key(chapter: str, parameters: Mapping[str, object] | None = None) -> str:
 def read_by(chapter: str, notebook: Notebook, opened: bytes) -> list[Path]:
     """The files of the book's repository and of the environment that a chapter read."""
     root, environment = Path.cwd(), Path(sys.prefix)
-    named = (FILE_NAME.findall(cell["source"]) for _, cell in code_cells(chapter, notebook))
     found = {_as_written(path) for path in opened.split(b"\0") if path}
     # DuckDB, Arrow and Polars open files behind Python's back: a name that stands in a cell counts.
-    for pattern in {name for names in named for name in names}:
-        matches = (root / BOOK / chapter).parent.glob(pattern)
-        found.update(Path(os.path.abspath(path)) for path in matches)  # noqa: PTH100
+    cells = code_cells(chapter, notebook)
+    names = {name for _, cell in cells for name in FILE_NAME.findall(cell["source"])}
+    patterns = [name for name in names if "*" in name]
+    for folder in (path for path in root.iterdir() if path.name[0] not in "._"):
+        for path in files_below(folder):
+            if path.name in names or any(fnmatchcase(path.name, one) for one in patterns):
+                found.add(path)
     return sorted(
         path.relative_to(root) if path.is_relative_to(root) else path
         for path in found

@@ -12,7 +12,9 @@ from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Any
 
-from bookbuild import contracts, fits, freshness, markup, prose
+import yaml
+
+from bookbuild import claims, contracts, freshness, markup, prose, python
 from bookbuild.chapters import (
     BOOK,
     Cell,
@@ -28,11 +30,13 @@ from bookbuild.chapters import (
     sources,
     text,
 )
-from bookbuild.python import claims, trees
 
 MOST_LINES = 20
 SHORTEST_ALT = 60
 MOST_HTML = 700_000
+MOST_TEXT = 50_000
+MEMORY = BOOK / "_memory.yml"  # the most memory a chapter may use, in MB
+MOST_MEMORY = 1200  # of a chapter that MEMORY does not name
 CITATION = re.compile(r"\]\(cite:([^)]*)\)")
 BIB_ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^,\s]+)\s*,", re.M)
 PADDED = re.compile(r"(\S)\1{3}|(.{10,})\2")
@@ -61,8 +65,11 @@ def of_sources() -> list[str]:
 
 
 def of_results() -> list[str]:
-    """All faults of the executed chapters."""
-    return [fault for chapter in chapters() for fault in of_executed(chapter)]
+    """All faults of the executed chapters; the pictures of those without are kept."""
+    found = {chapter: of_executed(chapter) for chapter in chapters()}
+    for chapter in (name for name in found if not found[name]):
+        contracts.keep_pictures(chapter)
+    return [fault for faults in found.values() for fault in faults]
 
 
 def _of_book() -> Iterator[str]:
@@ -145,8 +152,15 @@ def of_source(chapter: str) -> list[str]:
         *_of_ids(chapter, notebook),
         *(f for place, cell in placed_cells(chapter, notebook) for f in _of_cell(place, cell)),
         *_of_claims(chapter, notebook),
-        *fits.faults(chapter, notebook),
-        *(fault for place, tree in trees(chapter, notebook) for fault in _of_code(place, tree)),
+        *(
+            f"{place}: the seed `{seed}` comes from a clock or from chance: derive it from SEED"
+            for place, seed in python.seeds_by_chance(chapter, notebook)
+        ),
+        *(
+            fault
+            for place, tree in python.trees(chapter, notebook)
+            for fault in _of_code(place, tree)
+        ),
         *_of_page(chapter),
     ]
 
@@ -175,6 +189,9 @@ def _of_cell(place: Place, cell: Cell) -> list[str]:
     if cell["cell_type"] != "code":
         return []
     faults = []
+    hidden = cell["metadata"].get("jupyter", {}).get("source_hidden")
+    if claims.TAG in cell["metadata"].get("tags", []) and not hidden:
+        faults.append(f"{place}: holds claims: collapse its code (View, Collapse Selected Code)")
     if cell.get("outputs") or cell.get("execution_count") is not None:
         faults.append(f"{place}: holds outputs: clear them before committing (Edit, Clear Outputs)")
     lines = sum(bool(line.strip()) for line in cell["source"].splitlines())
@@ -219,30 +236,101 @@ def _of_figure_metadata(place: Place, cell: Cell) -> list[str]:
 
 
 def _of_claims(chapter: str, notebook: Notebook) -> list[str]:
-    made = claims(chapter, notebook)
+    made = python.claims(chapter, notebook)
     if not made:
         return [f"{chapter}: asserts nothing: add a cell that asserts what the prose claims"]
-    return [
-        f"{place}: `assert` in line {claim.lineno} has no message: give the claim in words"
-        for place, claim in made
-        if claim.msg is None
-    ]
+    faults = []
+    for place, number, claim in made:
+        said = f"{place}: `{ast.unparse(claim)[:80]}`"
+        if claim.msg is None:
+            faults.append(f"{said} has no message: give the claim in words")
+        if number is None:
+            faults.append(f"{said} stands in a function or class: claim at the top level of a cell")
+        if python.cannot_fail(claim.test):
+            faults.append(f"{said} cannot fail: compare with what the chapter computes")
+    return faults
 
 
 def of_executed(chapter: str) -> list[str]:
     """Faults of a chapter that show when it is executed."""
-    cells = code_cells(chapter, read_notebook(executed(chapter)))
+    notebook, noted = read_notebook(executed(chapter)), freshness.noted(chapter)
+    if not noted:
+        return [f"{chapter}: nothing vouches for what was executed: `make book` executes it again"]
+    cells = code_cells(chapter, notebook)
+    places = {cell["id"]: place for place, cell in cells}
     outputs = [(place, cell, output) for place, cell in cells for output in cell["outputs"]]
+    is_report = notebook["metadata"].get("bookbuild", {}).get("report", False)
     return [
         *(
             f"{chapter}: {path} changed while it ran: write to a temporary folder; `make book`"
-            for path in freshness.noted(chapter).get("changed", [])
+            for path in noted["changed"]
         ),
         *(fault for place, _, output in outputs for fault in _of_output(place, output)),
         *(fault for place, cell, output in outputs for fault in _of_words(place, cell, output)),
         *(fault for place, cell in cells for fault in _of_images(place, cell)),
+        *(
+            f"{places[f['cell']]}: {fault}"
+            for f in noted["fits"]
+            for fault in _of_fit(f, is_report)
+        ),
+        *_of_evaluated(chapter, notebook, noted["claims"], places),
+        *_of_titles(chapter, notebook),
+        *_of_memory(chapter, noted["cost"]["peak_memory_mb"]),
         *contracts.faults(chapter),
     ]
+
+
+def _of_fit(fit: Cell, is_report: bool) -> Iterator[str]:
+    """What keeps a fit that ran from being believed."""
+    gated = {"checked", *(["judged"] if is_report or fit["asked_by"] == "helper" else [])}
+    if not fit["seeded"]:
+        yield f"{fit['call']} gets no seed: pass random_seed=SEED"
+    if fit["asked_by"] == "else":
+        yield f"{fit['call']} is called within a function: fit at the top level of a cell"
+    if fit["verdict"] == "failed":
+        remedy = "mend the model, or give the expected_faults that belong there"
+        yield f"{fit['call']} did not pass its check, and the chapter went on: {remedy}"
+    elif fit["verdict"] not in gated:
+        whole = "every chain, draw and variable"
+        yield f"{fit['call']} is not checked: pass the whole fit, {whole}, to check_convergence"
+
+
+def _of_evaluated(
+    chapter: str, notebook: Notebook, noted: list[Cell], places: dict[str, Place]
+) -> Iterator[str]:
+    """Claims that did not run, or that judged nothing."""
+    ran = {(claim["cell"], claim["number"]) for claim in noted}
+    for place, number, claim in python.claims(chapter, notebook):
+        if number is not None and (place.cell_id, number) not in ran:
+            yield f"{place}: `{ast.unparse(claim)[:80]}` never ran: claim what always runs"
+    for evaluated in noted:
+        said = f"{places[evaluated['cell']]}: the claim {evaluated['words']!r}"
+        if not evaluated["boolean"]:
+            yield f"{said} is no truth value: end it with .item(), .all() or a comparison"
+        if not evaluated["held"]:
+            yield f"{said} is false, and the chapter went on: mend the prose, the code or the data"
+
+
+def _of_titles(chapter: str, notebook: Notebook) -> Iterator[str]:
+    """Numbers in the words of a figure that were typed, in its cell or in words of another."""
+    trees = python.trees(chapter, notebook)
+    strings = {(place, s) for place, tree in trees for s in prose.strings(tree)}
+    for figure in contracts.figures(chapter):
+        near = [s for place, s in strings if place == figure.place or " " in s]
+        typed = {number for string in near for number in prose.NUMERAL.findall(string)}
+        typed -= prose.declared().get(chapter, {}).keys()
+        for words in contracts.words(figure.description or {}):
+            for number in sorted(typed & {*prose.NUMERAL.findall(words)}):
+                yield f"{figure.place}: the number {number} in {words!r} is typed: format a value"
+
+
+def _of_memory(chapter: str, peak: int) -> list[str]:
+    """A chapter must fit on a small machine."""
+    declared = yaml.safe_load(MEMORY.read_text(encoding="utf-8")) if MEMORY.is_file() else {}
+    most = (declared or {}).get(chapter, MOST_MEMORY)
+    if peak <= most:
+        return []
+    return [f"{chapter}: uses {peak} MB, the most is {most} ({MEMORY}): keep fewer draws at a time"]
 
 
 def _of_output(place: Place, output: dict[str, Any]) -> list[str]:
@@ -251,8 +339,11 @@ def _of_output(place: Place, output: dict[str, Any]) -> list[str]:
     if output.get("name") == "stderr":
         quoted = text(output["text"]).strip()[:500]
         return [f"{place}: writes to stderr, mend the cause or silence it by name:\n    {quoted}"]
-    if len(text(output.get("data", {}).get("text/html", ""))) > MOST_HTML:
-        return [f"{place}: an HTML output of more than {MOST_HTML // 1000} kB: show less"]
+    data = output.get("data", {})
+    words = text(output.get("text", "")) + text(data.get("text/plain", ""))
+    if len(text(data.get("text/html", ""))) > MOST_HTML or len(words) > MOST_TEXT:
+        most = f"{MOST_HTML // 1000} kB of HTML or {MOST_TEXT // 1000} kB of text"
+        return [f"{place}: an output of more than {most}: show less"]
     return []
 
 
@@ -277,6 +368,8 @@ def _of_images(place: Place, cell: Cell) -> list[str]:
         return [f"{place}: makes {len(images)} images, must be one: {named or 'no figure name'}"]
     if len(cell["outputs"]) != 1:
         return [f"{place}: shows more than the figure {named}: end its last line with a semicolon"]
+    if claims.TAG in cell["metadata"].get("tags", []):
+        return [f"{place}: a cell of claims leaves the page: draw {named} in a cell of its own"]
     kind, metadata = images[0]
     faults = [] if _names_figure(cell) else _of_figure_metadata(place, cell)
     if kind != "image/png" or "figure" not in metadata:

@@ -97,20 +97,20 @@ def _texts(inline: list[Token]) -> Iterator[str]:
     yield ADDRESS.sub(" ", words)
 
 
-def numerals_of_code(source: str) -> list[str]:
-    """The numbers typed into the strings of a cell that a reader meets."""
+def numerals_of_code(source: str, *, shown: bool = False) -> list[str]:
+    """The numbers typed into the strings of a cell that a reader meets; all, if it is `shown`."""
     tree = parsed(source)
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    shows = SHOWING & {ast.unparse(call).rpartition(".")[2] for call in calls}
-    strings = [text for text in _strings(tree) if " " in text and "~" not in text]
+    shows = shown or SHOWING & {ast.unparse(call).rpartition(".")[2] for call in calls}
+    found = [text for text in strings(tree) if " " in text and "~" not in text]
     return [
         number
-        for text in strings
+        for text in found
         for number in (numerals(text) if shows else WORDS.findall(text) + WITH_UNIT.findall(text))
     ]
 
 
-def _strings(node: ast.AST) -> Iterator[str]:
+def strings(node: ast.AST) -> Iterator[str]:
     """The strings below a node, computed parts as `{}`; not the words of claims, nor docstrings."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
@@ -120,7 +120,7 @@ def _strings(node: ast.AST) -> Iterator[str]:
     elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
         children = [node.test] if isinstance(node, ast.Assert) else ast.iter_child_nodes(node)
         for child in children:
-            yield from _strings(child)
+            yield from strings(child)
 
 
 def declared() -> dict[str, dict[str, str]]:
@@ -157,7 +157,8 @@ def _met(page: str) -> Iterator[tuple[str, list[str]]]:
     yield from ((place, numerals(text)) for place, text in markdown(page))
     for place, cell in _cells(page):
         if cell["cell_type"] == "code":
-            yield f"{place}, string", numerals_of_code(cell["source"])
+            draws = "figure" in cell["metadata"].get("mystnb", {})
+            yield f"{place}, string", numerals_of_code(cell["source"], shown=draws)
         shown = cell["metadata"].get("mystnb", {})
         prompts = {name: text for name, text in shown.items() if name.startswith("code_prompt")}
         caption, alt = (shown.get("figure", {}).get("caption"), shown.get("image", {}).get("alt"))

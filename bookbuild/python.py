@@ -1,9 +1,21 @@
 """Reading the Python of a chapter: its cells as syntax trees, its imports and its claims."""
 
 import ast
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from bookbuild.chapters import Notebook, Place, code_cells
+from bookbuild.kernel_registry import SCOPES
+
+NAMING = (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.FunctionDef)
+SEEDS = {"random_seed", "seed"}
+SAME = re.compile(r"\b(isclose|allclose|array_equal|equals|identical|eq)$")
+CHANCE = re.compile(  # what differs from run to run
+    r"\b(time|time_ns|perf_counter\w*|monotonic\w*|now|utcnow|today|getpid|urandom|uuid\d"
+    r"|token_\w+|randbits|SystemRandom)\(|\b(default_rng|SeedSequence|Random|RandomState)\(\)"
+    r"|(?<!rng\.)\brandom\.(rand\w*|choice\w*|integers|normal|uniform|getrandbits|sample)\("
+)
 
 
 def parsed(source: str) -> ast.Module:
@@ -25,28 +37,60 @@ def trees(chapter: str, notebook: Notebook) -> list[tuple[Place, ast.Module]]:
     return found
 
 
-def imports(chapter: str, notebook: Notebook, package: str) -> bool:
-    """Whether any cell imports the package or a module of it."""
-    return any(
-        name.split(".")[0] == package
-        for _, tree in trees(chapter, notebook)
-        for name in _imported(tree)
-    )
+def claims(chapter: str, notebook: Notebook) -> list[tuple[Place, int | None, ast.Assert]]:
+    """Every claim, numbered within its cell as the kernel does; without number in a function."""
+    found: list[tuple[Place, int | None, ast.Assert]] = []
+    for place, tree in trees(chapter, notebook):
+        outside = [node for node in _outside(tree) if isinstance(node, ast.Assert)]
+        inside = {node for node in ast.walk(tree) if isinstance(node, ast.Assert)} - {*outside}
+        found += [(place, number, claim) for number, claim in enumerate(outside)]
+        found += [(place, None, claim) for claim in inside]
+    return found
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+def _outside(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a cell outside functions and classes, in their order."""
+    for child in ast.iter_child_nodes(tree):
+        if not isinstance(child, SCOPES):
+            yield child
+            yield from _outside(child)
 
 
-def claims(chapter: str, notebook: Notebook) -> list[tuple[Place, ast.Assert]]:
-    """Every `assert` of a chapter."""
-    return [
-        (place, node)
-        for place, tree in trees(chapter, notebook)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assert)
-    ]
+def cannot_fail(test: ast.expr) -> bool:
+    """Whether a claim is true whatever the data: it compares a thing with itself, or nothing."""
+    if not any(isinstance(node, ast.Name | ast.Call | ast.Attribute) for node in ast.walk(test)):
+        return True
+    for node in ast.walk(test):
+        pairs: list[tuple[ast.expr, ast.expr]] = []
+        if isinstance(node, ast.Compare):
+            pairs = [*pairwise([node.left, *node.comparators])]
+        elif isinstance(node, ast.Call) and SAME.search(ast.unparse(node.func)):
+            method = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+            pairs = [*pairwise(node.args), *((m, a) for m in method for a in node.args)]
+        elif isinstance(node, ast.BoolOp):
+            pairs = [(value, value) for value in node.values if isinstance(value, ast.Constant)]
+        if any(ast.dump(one) == ast.dump(other) for one, other in pairs):
+            return True
+    return False
+
+
+def seeds_by_chance(chapter: str, notebook: Notebook) -> list[tuple[Place, str]]:
+    """Seeds that come, by whatever names, from a clock or from a generator without a seed."""
+    found, by_chance = [], set[str]()
+
+    def chance(node: ast.AST) -> bool:
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        return bool(names & by_chance or CHANCE.search(ast.unparse(node)))
+
+    for place, tree in trees(chapter, notebook):
+        for node in ast.walk(tree):
+            if isinstance(node, NAMING) and chance(node):
+                names = (n for n in ast.walk(node) if isinstance(n, ast.Name))
+                by_chance |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
+                by_chance |= {getattr(node, "name", "")}
+            seeds = [node.value] if isinstance(node, ast.keyword) and node.arg in SEEDS else []
+            if isinstance(node, ast.Dict):
+                keys = zip(node.keys, node.values, strict=True)
+                seeds = [v for k, v in keys if isinstance(k, ast.Constant) and k.value in SEEDS]
+            found += [(place, ast.unparse(seed)) for seed in seeds if chance(seed)]
+    return found

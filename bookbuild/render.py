@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bookbuild import freshness, progress, site
+import yaml
+
+from bookbuild import claims, freshness, progress, site
 from bookbuild.chapters import (
     BOOK,
     BUILD,
@@ -59,8 +61,8 @@ def key() -> str:
     """The content key of the site: all from which it is made, without what execution cost."""
     records = {name: {**freshness.noted(name), "cost": None} for name in chapters()}
     written = [executed(name) if name in records else page_source(name) for name in pages()]
-    press = [*Path(__file__).parent.glob("s*.py"), Path(__file__), freshness.LOCK]
-    files = [*CONFIGURATION, *written, *_accessories(), *press]
+    ours = [*Path(__file__).parent.glob("s*.py"), Path(claims.__file__), Path(__file__)]
+    files = [*CONFIGURATION, *written, *_accessories(), *ours, freshness.LOCK]
     return freshness.combined({**records, **{str(path): freshness.sha256(path) for path in files}})
 
 
@@ -158,13 +160,19 @@ def _stage() -> None:
         link = rf"<a class='citation' href='{to}.html#cite-\2'>\1</a>"
         suffix = ".ipynb" if name in chapters() else ".md"
         write(STAGE / BOOK / f"{name}{suffix}", CITATION.sub(link, text))
+    write(STAGE / BOOK / f"{claims.PAGE}.md", claims.page())
+    toc = yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8"))
+    last_part = toc["parts"][-1] if "parts" in toc else toc
+    last_part["chapters"].append({"file": f"{BOOK}/{claims.PAGE}"})
+    write(STAGE / "_toc.yml", yaml.safe_dump(toc, sort_keys=False))
 
 
 def _texts() -> Iterator[tuple[str, str]]:
     """The pages as jupyter-book gets them."""
     for name in pages():
         if name in chapters():
-            yield name, json.dumps(_for_pages(read_notebook(executed(name))))
+            notebook = _for_pages(read_notebook(executed(name)))
+            yield name, json.dumps(claims.linked(name, notebook))
         else:
             page = page_source(name).read_text(encoding="utf-8")
             yield name, page.replace(BUILD_RECORD, build_record())
@@ -183,7 +191,7 @@ def build_record() -> str:
     """How this book was built, as Markdown tables."""
     records = [freshness.noted(chapter) for chapter in chapters()]
     made = [
-        [*(str(noted[field]) for field in MADE), _seeds(noted), noted["key"][:8]]
+        [*(_number(noted[field]) for field in MADE), _seeds(noted), noted["key"][:8]]
         for noted in records
     ]
     cost = [[n["chapter"], *(str(v or "") for v in n["cost"].values())] for n in records]
@@ -197,6 +205,10 @@ def build_record() -> str:
             _table(["Library", "Version"], [[name, v] for name, v in versions.items()]),
         ]
     )
+
+
+def _number(noted: Any) -> str:
+    return str(len(noted) if isinstance(noted, list) else noted)
 
 
 def _seeds(noted: dict[str, Any]) -> str:

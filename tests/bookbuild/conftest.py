@@ -91,7 +91,7 @@ def book_in(cache):
         sample.write("book/index.md", "# A book\n")
         sample.write("requirements.txt", "numpy==2.5.5\n")
         sample.write("lmm_helpers/__init__.py", "ANSWER = 42\n")
-        sample.notebook("one", ("markdown", "# One", {}), "assert True, 'truth is true'")
+        sample.notebook("one", ("markdown", "# One", {}), "assert len('a') == 1, 'truth is true'")
         return sample
 
     return make

@@ -42,7 +42,7 @@ def alive(pid):
 @pytest.fixture
 def slow(book):
     """The sample book with a chapter that takes its time."""
-    book.notebook("one", PATIENT, "assert True, 'yes'")
+    book.notebook("one", PATIENT, "assert len('a') == 1, 'yes'")
     return book.write("book/slow", "")
 
 
@@ -58,7 +58,8 @@ def test_a_chapter_leaves_a_result_and_a_record(book):
     assert "one 3/3 cells" in output
     noted = json.loads(record("one").read_text(encoding="utf-8"))
     assert noted["seeds"] == {"SEED": "5"}
-    assert (noted["cells"], noted["claims"], noted["figures"], noted["fits"]) == (3, 1, 0, 0)
+    assert (noted["cells"], noted["figures"], noted["fits"]) == (3, 0, [])
+    assert [claim["words"] for claim in noted["claims"]] == ["the seed is positive"]
     assert noted["cost"]["peak_memory_mb"] > 20
     assert noted["cost"]["seconds"] > 0
     assert noted["cost"]["draws_per_second"] is None
@@ -87,7 +88,7 @@ def test_the_record_counts_effective_draws_per_second_over_all_verdicts(book):
 
     book.notebook(
         "one",
-        "import pandas as pd\nassert True, 'yes'",
+        "import pandas as pd\nassert len('a') == 1, 'yes'",
         verdict({"smallest_ess": 400, "sampling_seconds": 1.5}),
         verdict({"smallest_ess": 200, "sampling_seconds": 0.5}),
         verdict({"smallest_ess": 9}),
@@ -123,8 +124,8 @@ def test_equal_runs_give_equal_bytes_and_figures_describe_themselves(book, figur
     metadata = json.loads(results[0])["cells"][1]["outputs"][0]["metadata"]["image/png"]
     assert metadata["width"] < 640
     panel = metadata["figure"]["axes"][0]
-    assert panel["artists"] == {"Line2D": 1}
-    assert panel["legend"] == ["", "up"]
+    assert [(group["kind"], group["points"]) for group in panel["drawn"]] == [("Line2D", 2)]
+    assert panel["legend"] == ["", ["up", "#1f77b4ff"]]
     assert panel["xlim"] == [-0.05, 1.05]
 
 
@@ -147,10 +148,12 @@ def test_figures_of_every_make_are_described(book):
         if "image/png" in output.get("data", {})
     ]
     assert [panel["title"] for panel in facets["axes"]] == ["c = x", "c = y"]
-    assert facets["legends"] == [["c", "x", "y"]]
-    assert [panel["artists"] for panel in twin["axes"]] == [{"BarContainer": 1}, {"Line2D": 1}]
+    assert [entry[0] for entry in facets["legends"][0][1:]] == ["x", "y"]
+    kinds = [[group["kind"] for group in panel["drawn"]] for panel in twin["axes"]]
+    assert kinds == [["Rectangle"], ["Line2D"]]
     assert [panel["yscale"] for panel in twin["axes"]] == ["linear", "log"]
-    assert last["axes"][0]["artists"] == {"ErrorbarContainer": 1, "Line2D": 1}
+    drawn = [(group["kind"], group["count"]) for group in last["axes"][0]["drawn"]]
+    assert drawn == [("Line2D", 2), ("LineCollection", 1)]
 
 
 def test_a_failing_cell_names_itself_and_leaves_no_result(book):
@@ -169,7 +172,7 @@ def test_a_failing_cell_names_itself_and_leaves_no_result(book):
 
 
 def test_a_dying_kernel_is_told_with_its_cell(book):
-    book.notebook("one", "x = 0", "import os\nos._exit(9)", "assert True, 'yes'")
+    book.notebook("one", "x = 0", "import os\nos._exit(9)", "assert len('a') == 1, 'yes'")
     status, output = book.run("bookbuild.execute", "one")
     assert status == 1
     assert "FAILED: chapter one, cell 2 (c2)" in output

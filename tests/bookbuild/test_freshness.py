@@ -39,10 +39,16 @@ def executed_once(tmp_path_factory, book_in):
     book.write("lmm_helpers/unused.py", "WALL = 1\n")
     book.write("book/notes.txt", "seven")
     book.write("book/table.parquet", "columns")
+    book.write("data/deep/far.parquet", "columns")
     book.write("data/visits.csv", "1")
     book.write(".python-version", "3.13")
-    book.notebook("one", CODE, "assert True, 'yes'", "scan = lambda name: name\nscan('table.p*');")
-    book.notebook("two", "assert True, 'yes'")
+    book.notebook(
+        "one",
+        CODE,
+        "assert len('a') == 1, 'yes'",
+        "scan = lambda name: name\nscan('table.p*')\nscan(f'{1}/far.parquet');",
+    )
+    book.notebook("two", "assert len('a') == 1, 'yes'")
     for name in ("one", "two"):
         status, output = book.run("bookbuild.execute", name)
         assert status == 0, output
@@ -82,6 +88,7 @@ def test_what_a_chapter_read_is_noted(finished):
         "lmm_helpers/deep.py",
         "book/notes.txt",
         "book/table.parquet",
+        "data/deep/far.parquet",
         "data/visits.csv",
     ],
 )
@@ -138,7 +145,7 @@ def test_the_modules_of_the_press_that_execute_belong_to_the_key(finished, monke
 
 
 def test_what_changes_while_a_chapter_runs_is_noted(book):
-    book.notebook("one", "open('made.csv', 'w').write('1')", "assert True, 'yes'")
+    book.notebook("one", "open('made.csv', 'w').write('1')", "assert len('a') == 1, 'yes'")
     status, output = book.run("bookbuild.execute", "one")
     assert status == 0, output
     assert freshness.noted("one")["changed"] == ["book/made.csv"]

@@ -24,7 +24,8 @@ sphinx:
   extra_extensions: [bookbuild.sphinx_tabs, sphinxcontrib.bibtex]
   config: {bibtex_cite_id: "cite-{key}"}
 """
-CLAIM = "assert True, 'yes'"
+CLAIM = "assert len('a') == 1, 'yes'"
+CLAIMS = "for k in [1, 2]:\n    assert k > 0, f'`{k}` is *more* than a|b $x$ <b> [c](d)'"
 PLOT = "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 2]);"
 TABS = [
     ("markdown", "<!-- tab -->\n**In Python**\n\nSome prose.", {}),
@@ -41,7 +42,7 @@ def line(book, figure_metadata):
     shutil.copy(ROOT / "dodo.py", book.folder)
     book.write("_config.yml", CONFIG)
     book.toc("one", "two", "appendix/built", "appendix/references")
-    claim = "assert True, 'yes'"
+    claim = "assert len('a') == 1, 'yes'"
     cite = "As [Doe (2020)](cite:doe2020) says, see {numref}`fig-line`."
     book.notebook(
         "one",
@@ -49,6 +50,8 @@ def line(book, figure_metadata):
         "import lmm_helpers",
         ("code", PLOT, figure_metadata()),
         *TABS,
+        ("markdown", "## A *second* section\n\n```r\n# no heading\n```", {}),
+        ("code", CLAIMS, {"tags": ["claims"], "jupyter": {"source_hidden": True}}),
         claim,
     )
     book.notebook("two", ("markdown", "# Two", {}), claim)
@@ -74,8 +77,11 @@ def test_the_whole_line(line):
     assert "Traceback" not in output
 
     status, output = line.run("doit", "accept")
-    assert status == 0, output
+    assert status == 1, "nobody is there to agree"
     assert "accept.html" in output
+    assert "nothing accepted" in output
+    line.environment["YES"] = "1"
+    assert line.run("doit", "accept")[0] == 0
     status, output = line.run("doit", "-n", "2")
     assert status == 0, output
     assert "cells" not in output, "nothing is executed again"
@@ -136,11 +142,11 @@ def test_what_is_published_is_what_was_made(line):
         assert made[index] == whole[index], damage
 
     noted = record("two").read_text(encoding="utf-8")
-    record("two").write_text(noted.replace('"claims": 1', '"claims": 9'), encoding="utf-8")
+    record("two").write_text(noted.replace('"cells": 1', '"cells": 9'), encoding="utf-8")
     status, output = line.run("doit")
     assert status == 0, output
     assert "two: executed" in output
-    assert json.loads(record("two").read_text(encoding="utf-8"))["claims"] == 1
+    assert json.loads(record("two").read_text(encoding="utf-8"))["cells"] == 1
 
     line.write("book/index.md", "# A book\n\n[Doe (2020)](cite:doe2020)\n\n{ref}`x\n")
     status, output = line.run("doit")
@@ -219,6 +225,19 @@ def _look_at_the_pages(book):
     assert 'id="cite-doe2020"' in page(book, "appendix/references")
     assert "Peak memory" in built
     assert json.loads(record("one").read_text(encoding="utf-8"))["versions"]["papermill"] in built
+    assert "assert k" not in one
+    assert "3 claims of this chapter</span></a> were checked when this page was made." in one
+    assert 'href="appendix/claims.html#claims-one"' in one
+    assert "1 claim of this chapter</span></a> was checked" in page(book, "two")
+    claims = page(book, "appendix/claims")
+    assert "<p>`2` is *more* than a|b $x$ &lt;b&gt; [c](d)</p>" in claims
+    section = claims[claims.index("claims-one-1") : claims.index("`1` is")]
+    assert "A second section" in section
+    assert '../one.html#claims-one-1"' in claims
+    assert 'id="claims-one-1"' in one
+    assert "appendix/claims.html" in page(book, "index"), "it is in the navigation"
+    row = re.sub(r"<[^>]+>", " ", built[built.index("<p>one</p>") :]).split()
+    assert row[:5] == ["one", "6", "3", "1", "0"], "cells, claims, figures and fits are counted"
     image = re.search(r"<img [^>]*_images/[^>]*>", one).group()
     assert "One straight line" in image
     assert "height" not in image
@@ -233,7 +252,7 @@ def test_faults_of_sources_stop_the_press_before_anything_runs(line):
 
 
 def test_a_failing_chapter_stops_the_press_and_the_other_is_kept(line):
-    line.notebook("two", "1 / 0", "assert True, 'yes'")
+    line.notebook("two", "1 / 0", "assert len('a') == 1, 'yes'")
     status, output = line.run("doit", "-n", "2")
     assert status == 1
     assert "FAILED: chapter two, cell 1 (c1)" in output
@@ -254,7 +273,7 @@ def test_one_chapter_can_be_made_alone(line):
 
 
 def test_ctrl_c_stops_at_once_without_a_traceback(line):
-    line.notebook("two", "import time\ntime.sleep(60)", "assert True, 'yes'")
+    line.notebook("two", "import time\ntime.sleep(60)", "assert len('a') == 1, 'yes'")
     process = line.start("doit", "-n", "2")
     while "two 0/2" not in process.stdout.readline():
         assert process.poll() is None
