@@ -34,15 +34,70 @@ def test_every_county_has_a_colour_in_the_order_of_the_book():
 def test_colours_keep_their_counties():
     """A reader knows them from the chapters before."""
     assert COUNTY_COLOURS["Cumbria"] == "#882255"
-    assert COUNTY_COLOURS["Kent"] == "#5fa8d3"
+    assert COUNTY_COLOURS["Kent"] == "#6e97c9"
     assert COUNTY_COLOURS["London"] == "#aa4499"
 
 
-def test_colours_differ_and_can_be_seen_on_white():
-    colours = np.array([to_rgb(colour) for colour in COUNTY_COLOURS.values()])
-    distance = np.linalg.norm(colours[:, None] - colours[None], axis=-1)
-    assert distance[~np.eye(len(colours), dtype=bool)].min() > 0.2
-    assert (np.linalg.norm(colours - 1, axis=1) > 0.5).all()
+# What a reader without one kind of cone sees, in linear RGB: Machado et al. (2009), severity 1.
+VISION = {
+    "all cones": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def linear(colours):
+    """Linear RGB of sRGB colours."""
+    channels = np.array([to_rgb(colour) for colour in colours])
+    return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+
+
+def contrast_with_white(colours):
+    """Contrast ratios of WCAG 2.2."""
+    return 1.05 / (linear(colours) @ [0.2126, 0.7152, 0.0722] + 0.05)
+
+
+def nearest(colours, vision):
+    """The smallest distance of two colours in CIELAB, as seen with the given vision."""
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750]]
+    to_xyz.append([0.0193339, 0.1191920, 0.9503041])
+    seen = np.clip(linear(colours) @ np.transpose(VISION[vision]), 0, 1)
+    xyz = seen @ np.transpose(to_xyz) / [0.95047, 1, 1.08883]
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116).T
+    lab = np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+    distance = np.linalg.norm(lab[:, None] - lab[None], axis=-1)
+    return distance[~np.eye(len(lab), dtype=bool)].min()
+
+
+def test_colours_stand_out_from_white():
+    ratios = dict(zip(COUNTY_COLOURS, contrast_with_white(COUNTY_COLOURS.values()), strict=True))
+    assert min(ratios.values()) >= 3, ratios
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_colours_can_be_told_apart_with_and_without_every_cone(vision):
+    assert nearest(COUNTY_COLOURS.values(), vision) >= 14
+
+
+def test_the_measures_see_a_pale_and_a_confused_palette():
+    assert contrast_with_white(["#767676", "#5fa8d3"]).round(2).tolist() == [4.54, 2.62]
+    assert nearest(["#ff0000", "#ff0100"], "all cones") < 1
+    teal_and_blue = ["#44aa99", "#5fa8d3"]
+    assert nearest(teal_and_blue, "all cones") > 30
+    assert nearest(teal_and_blue, "tritanopia") < 7
 
 
 def drawn(ax):
