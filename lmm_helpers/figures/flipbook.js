@@ -13,17 +13,21 @@
     return element;
   }
 
-  function decoded(base64) {
-    return new Uint16Array(Uint8Array.from(atob(base64), (byte) => byte.charCodeAt(0)).buffer);
+  function decoded(base64, Numbers) {
+    return new Numbers(Uint8Array.from(atob(base64), (byte) => byte.charCodeAt(0)).buffer);
   }
 
-  function draw(panel, codes, { x, runs }) {
+  function draw(panel, codes, heights, { x, runs, ends }) {
     panel.querySelectorAll("path.flipbook-group").forEach((path, i) => {
       let dots = "";
       for (let row = runs[i][0]; row < runs[i][1]; row++) {
         if (codes[row] > 0 && codes[row] < BELOW) dots += `M${x[row]} ${codes[row] - 1}h1`;
       }
       path.setAttribute("d", dots);
+    });
+    panel.querySelectorAll("path.flipbook-line").forEach((path, i) => {
+      const [left, right] = ends[i];
+      path.setAttribute("d", `M${x[left]} ${heights[2 * i]}L${x[right]} ${heights[2 * i + 1]}`);
     });
     const above = codes.filter((code) => code === 0).length;
     const below = codes.filter((code) => code === BELOW).length;
@@ -34,9 +38,11 @@
 
   function start(figure) {
     const data = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
-    const books = data.books.map(decoded);
+    const books = data.books.map((book) => decoded(book, Uint16Array));
+    const lines = data.lines.map((line) => decoded(line, Int16Array)); // empty: dots alone
     const grid = figure.querySelector(".flipbook-grid");
     const rows = data.x.length;
+    const heights = 2 * data.ends.length;
     let page = 1;
     let timer = null;
 
@@ -76,7 +82,10 @@
 
     function show(number) {
       page = 1 + ((number - 1 + data.pages) % data.pages);
-      books.forEach((codes, i) => draw(panels[i], codes.subarray((page - 1) * rows, page * rows), data));
+      panels.forEach((panel, i) => {
+        const here = (numbers, size) => numbers.subarray((page - 1) * size, page * size);
+        draw(panel, here(books[i], rows), here(lines[i], heights), data);
+      });
       slider.value = page;
       slider.setAttribute("aria-valuetext", title());
       counter.textContent = title();

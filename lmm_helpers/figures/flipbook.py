@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -22,17 +23,28 @@ SIDE = 1000  # a panel is drawn on a square of this side and stretched to the ro
 PRINTED_PAGES = 3  # of each book, for print and for readers without JavaScript
 THEMES = {"light": ("#ffffff", "black"), "dark": ("#121212", "white")}  # paper as in flipbook.css
 CONTRAST = 3.0  # of dots against paper (WCAG 2.2, 1.4.11)
+FARTHEST = 30_000  # a line that ends farther out, in thousandths of the axis, is drawn to here
 
 Codes = NDArray[np.uint16]
+Ends = NDArray[np.int16]
 
 
 class _Run(NamedTuple):
-    """The dots of one group: where they begin and end among the rows, and their colour."""
+    """One group: where its dots begin and end, the rows its line joins, and its colour."""
 
     group: str
     start: int
     stop: int
+    left: int
+    right: int
     style: str
+
+
+class _Page(NamedTuple):
+    """What stands on one page: the dots, and the heights of each group's line at its two ends."""
+
+    codes: Codes
+    ends: Ends | None = None
 
 
 def flipbook(
@@ -47,6 +59,7 @@ def flipbook(
     ylim: tuple[float, float],
     alt: str,
     caption: str = "",
+    lines: Mapping[str, Simulated] = MappingProxyType({}),
     palette: Mapping[str, str] = COUNTY_COLOURS,
     page_names: Sequence[str] = (),
 ) -> HTML:
@@ -72,6 +85,10 @@ def flipbook(
         What the figure looks like, for readers who do not see it.
     caption
         What to see, as plain text below the figure.
+    lines
+        By name of a book, the expected response of each row on each page, in the shape of the
+        book: ``prior["prior"]["mu"]`` of a Bambi model. It is drawn as one line a group, from the
+        smallest to the largest `x` of its rows; books without an entry show dots alone.
     palette
         A colour for each group; it is darkened or lightened where it could not be seen.
     page_names
@@ -88,8 +105,8 @@ def flipbook(
     ------
     ValueError
         If a column, a colour or `alt` is missing, if the real data have missing or infinite
-        values, if `ylim` is no interval, if `page_names` are not one for each page, or if the
-        books are not as described above.
+        values, if `ylim` is no interval, if `page_names` are not one for each page, if the books
+        are not as described above, or if `lines` do not fit the books or bend within a group.
 
     Notes
     -----
@@ -117,7 +134,7 @@ def flipbook(
     if not (np.isfinite(ylim).all() and ylim[0] < ylim[1]):
         raise ValueError(f"ylim is {ylim!r}; it must be (lower, upper), two finite numbers.")
     across, times = _numbers(real, x), _numbers(real, y)
-    order, runs = _runs(real, hue, palette)
+    order, runs = _runs(real, hue, palette, across)
     pages = _pages(books, rows=len(real))
     last = len(next(iter(pages.values())))
     if len(page_names) not in (0, last):
@@ -126,22 +143,26 @@ def flipbook(
     columns = np.rint(SIDE * (across[order] - xlim[0]) / (xlim[1] - xlim[0])).astype(int)
     furniture = _furniture(xlim, ylim, xlabel, ylabel)
     codes = {name: _encoded(page[:, order], ylim) for name, page in pages.items()}
-    panels = [_panel("real data", _encoded(times[order], ylim), columns, runs, furniture)]
+    ends = {
+        name: _line_ends(line[:, order], across[order], runs, ylim, name=name)
+        for name, line in _lines(lines, pages, rows=len(real)).items()
+    }
+    panels = [_panel("real data", _Page(_encoded(times[order], ylim)), columns, runs, furniture)]
     stop = last if page_names else min(PRINTED_PAGES, last)
     printed = np.unique(np.linspace(1, stop, PRINTED_PAGES).round().astype(int)).tolist()
     for name, book in codes.items():
         for number in printed:
             label = f"page {number}" + (f": {page_names[number - 1]}" if page_names else "")
-            page = book[number - 1]
+            page = _Page(book[number - 1], ends[name][number - 1] if name in ends else None)
             panels.append(_panel(name, page, columns, runs, furniture, page=number, label=label))
     data = {
         "x": columns.tolist(),
         "runs": [[run.start, run.stop] for run in runs],
+        "ends": [[run.left, run.right] for run in runs],
         "pages": last,
         "names": list(page_names),
-        "books": [
-            base64.b64encode(book.astype("<u2").tobytes()).decode() for book in codes.values()
-        ],
+        "books": [_base64(book.astype("<u2")) for book in codes.values()],
+        "lines": [_base64(ends[name].astype("<i2")) if name in ends else "" for name in codes],
     }
     legend = "".join(
         f'<span class="flipbook-group" style="{run.style}">{escape(run.group)}</span>'
@@ -155,6 +176,11 @@ def flipbook(
         f'<script type="application/json">{_embedded(data)}</script>'
         f"<script>{_part('flipbook.js')}</script></figure>"
     )
+
+
+def _base64(numbers: Codes | Ends) -> str:
+    """Write the bytes of an array as text."""
+    return base64.b64encode(numbers.tobytes()).decode()
 
 
 def _embedded(data: Mapping[str, object]) -> str:
@@ -182,7 +208,7 @@ def _numbers(real: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 
 def _runs(
-    real: pd.DataFrame, hue: str, palette: Mapping[str, str]
+    real: pd.DataFrame, hue: str, palette: Mapping[str, str], across: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], list[_Run]]:
     """Sort the rows by group, the largest first so that small groups are drawn on top."""
     names = group_labels(column_of(real, hue)).astype("str").to_numpy()
@@ -190,13 +216,14 @@ def _runs(
     without = [name for name in sizes.index if name not in palette]
     if without:
         raise ValueError(f"palette has no colour for {without[0]!r}; add one, as '#882255'.")
-    stops = sizes.cumsum()
     styles = _styles(palette)
-    runs = [
-        _Run(name, int(stops[name] - sizes[name]), int(stops[name]), styles[name])
-        for name in sizes.index
-    ]
-    return np.concatenate([np.flatnonzero(names == run.group) for run in runs]), runs
+    rows = [np.flatnonzero(names == name) for name in sizes.index]
+    runs, start = [], 0
+    for name, own in zip(sizes.index, rows, strict=True):
+        left, right = (start + int(find(across[own])) for find in (np.argmin, np.argmax))
+        runs.append(_Run(name, start, start + len(own), left, right, styles[name]))
+        start += len(own)
+    return np.concatenate(rows), runs
 
 
 def _pages(books: Mapping[str, Simulated], *, rows: int) -> dict[str, NDArray[np.float64]]:
@@ -213,6 +240,50 @@ def _pages(books: Mapping[str, Simulated], *, rows: int) -> dict[str, NDArray[np
     if min(lengths.values()) < 2:
         raise ValueError("books have one page; draw more, as in prior_predictive(draws=30).")
     return pages
+
+
+def _lines(
+    lines: Mapping[str, Simulated], pages: Mapping[str, NDArray[np.float64]], *, rows: int
+) -> dict[str, NDArray[np.float64]]:
+    """Check that each set of lines belongs to a book and has its pages."""
+    expected = {}
+    for name, line in lines.items():
+        if name not in pages:
+            raise ValueError(f"lines has {name!r}, which is no book; books are {list(pages)}.")
+        expected[name] = simulated_pages(line, rows=rows, name=f"lines[{name!r}]")
+        if len(expected[name]) != len(pages[name]):
+            raise ValueError(
+                f"lines[{name!r}] has {len(expected[name])} pages, its book {len(pages[name])}; "
+                "take both from the same draws."
+            )
+    return expected
+
+
+def _line_ends(
+    expected: NDArray[np.float64],
+    across: NDArray[np.float64],
+    runs: list[_Run],
+    ylim: tuple[float, float],
+    *,
+    name: str,
+) -> Ends:
+    """Give the heights of each group's line at its ends, on each page, from the top."""
+    low, high = ylim
+    ends = np.empty((len(expected), len(runs), 2), dtype=np.int16)
+    for number, run in enumerate(runs):
+        own, places = expected[:, run.start : run.stop], across[run.start : run.stop]
+        first, last = expected[:, [run.left]], expected[:, [run.right]]
+        width = across[run.right] - across[run.left] or 1.0
+        straight = first + (last - first) * (places - across[run.left]) / width
+        bent = ~np.isclose(own, straight, rtol=1e-6, atol=1e-3 * (high - low)).all(axis=1)
+        if bent.any():
+            raise ValueError(
+                f"lines[{name!r}] bends in {run.group!r} on page {bent.argmax() + 1}; give what "
+                "the model expects of each row, such as prior['prior']['mu']."
+            )
+        heights = SIDE * (high - expected[:, [run.left, run.right]]) / (high - low)
+        ends[:, number] = np.rint(np.clip(heights, -FARTHEST, FARTHEST))
+    return ends
 
 
 def _encoded(values: NDArray[np.float64], ylim: tuple[float, float]) -> Codes:
@@ -254,7 +325,7 @@ def _furniture(
 
 def _panel(
     name: str,
-    codes: Codes,
+    drawn: _Page,
     columns: NDArray[np.int_],
     runs: list[_Run],
     furniture: str,
@@ -263,6 +334,7 @@ def _panel(
     label: str = "",
 ) -> str:
     """Draw one data set; flipbook.js writes later pages over it in the same way."""
+    codes, ends = drawn
     above, below = int((codes == 0).sum()), int((codes == SIDE + 2).sum())
     shown = len(codes) - above - below
     count = f"▲ {above} above · ▼ {below} below · {shown} shown"
@@ -275,6 +347,12 @@ def _panel(
         f'd="{"".join(places[run.start : run.stop])}"/>'
         for run in runs
     )
+    if ends is not None:
+        dots += "".join(
+            f'<path class="flipbook-line" style="{run.style}" '
+            f'd="M{columns[run.left]} {begin}L{columns[run.right]} {end}"/>'
+            for run, (begin, end) in zip(runs, ends.tolist(), strict=True)
+        )
     title = f'<span class="flipbook-name">{escape(name)}</span>'
     if page is not None:
         title += f'<span class="flipbook-number">, {escape(label)}</span>'

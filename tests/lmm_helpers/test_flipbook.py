@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgb
 
 from lmm_helpers import COUNTY_COLOURS, load_bounce
 from lmm_helpers.data.bounce import COUNTY_SIZES
-from lmm_helpers.figures.flipbook import SIDE, THEMES, flipbook
+from lmm_helpers.figures.flipbook import FARTHEST, SIDE, THEMES, flipbook
 
 VISITS = load_bounce()
 OPTIONS = {
@@ -37,6 +37,12 @@ def draws(pages=4, *, mean=200, sd=150, rows=613):
 def bind(books=None, **changes):
     books = {"a guess": draws()} if books is None else books
     return flipbook(books, **{"real": VISITS, **OPTIONS, **changes}).data
+
+
+def straight(pages=4):
+    """On each page a line for each county, crossing 200 seconds at 50 years."""
+    rise = np.arange(1, pages + 1)[:, None] * (VISITS["county"].cat.codes.to_numpy() - 3)
+    return 200 + 0.5 * rise * (VISITS["age"].to_numpy() - 50)
 
 
 class Fragment(HTMLParser):
@@ -108,9 +114,60 @@ def test_largest_group_is_drawn_first_so_that_small_ones_lie_on_top():
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_three_books_of_thirty_pages_stay_below_the_limit_of_the_press():
+def test_three_books_of_thirty_pages_with_lines_stay_below_the_limit_of_the_press():
     names = ("generic", "defaults", "weakly informative")
-    assert len(bind(dict.fromkeys(names, draws(30))).encode()) < 300_000
+    books = dict.fromkeys(names, draws(30))
+    assert len(bind(books, lines=dict.fromkeys(names, straight(30))).encode()) < 300_000
+
+
+def lines_of(html, book):
+    data = data_of(html)
+    heights = np.frombuffer(base64.b64decode(data["lines"][book]), dtype="<i2")
+    return heights.reshape(-1, len(data["ends"]), 2)
+
+
+def test_lines_run_from_the_youngest_to_the_oldest_of_each_group_where_the_model_expects_them():
+    html = bind(lines={"a guess": straight()}, ylim=(0, 400))
+    data, drawn = data_of(html), lines_of(html, 0)
+    assert drawn.shape == (4, 8, 2)
+    sizes = VISITS.groupby("county", observed=True).size().sort_values(ascending=False)
+    for number, county in enumerate(sizes.index):
+        own = VISITS["county"] == county
+        for end, row in enumerate([VISITS["age"][own].idxmin(), VISITS["age"][own].idxmax()]):
+            expected = (400 - straight()[:, row]) * SIDE / 400
+            np.testing.assert_allclose(drawn[:, number, end], expected, atol=0.5)
+            across = data["x"][data["ends"][number][end]]
+            low, high = VISITS["age"].min(), VISITS["age"].max()
+            air = 0.04 * (high - low)
+            place = SIDE * (VISITS["age"][row] - low + air) / (high - low + 2 * air)
+            assert abs(across - place) <= 0.5
+    paths = [a["d"] for a in Fragment(html).attributes if a.get("class") == "flipbook-line"]
+    assert len(paths) == 3 * 8  # three printed pages; the real data have none
+    left, right = data["ends"][0]
+    begin, end = drawn[2, 0]
+    assert paths[16] == f"M{data['x'][left]} {begin}L{data['x'][right]} {end}"
+
+
+def test_a_book_without_lines_stays_as_it_was():
+    html = bind({"one": draws(), "two": draws()}, lines={"two": straight()})
+    assert data_of(html)["lines"][0] == ""
+    assert lines_of(html, 1).shape == (4, 8, 2)
+    assert 'class="flipbook-line"' not in bind()
+
+
+def test_lines_far_off_the_page_stay_steep_and_a_lone_visit_is_a_point():
+    high = straight() * 1e6
+    assert np.abs(lines_of(bind(lines={"a guess": high}), 0).astype(int)).max() == FARTHEST
+    real = pd.DataFrame(
+        {"age": [20, 60, 40], "bounce_time": 200.0, "county": ["Kent"] * 2 + ["Devon"]}
+    )
+    html = bind({"a": draws(2, rows=3)}, real=real, lines={"a": np.full((2, 3), 100.0)})
+    assert data_of(html)["ends"] == [[0, 1], [2, 2]]
+
+
+def test_lines_of_bambi_and_plain_arrays_are_the_same():
+    cube = xr.DataArray(straight()[None], dims=("chain", "draw", "__obs__"))
+    assert bind(lines={"a guess": cube}) == bind(lines={"a guess": straight()})
 
 
 def test_two_calls_give_the_same_bytes_and_no_ids():
@@ -274,6 +331,14 @@ def changed(column, value):
         (None, {"real": VISITS.assign(age=np.nan)}, "column 'age', row 0: nan cannot be drawn"),
         (None, {"real": changed("county", None)}, "column 'county' is missing in row 7"),
         (None, {"palette": {}}, "palette has no colour for 'London'; add one"),
+        (None, {"lines": {"b": straight()}}, r"lines has 'b', which is no book; books are \['a gu"),
+        (None, {"lines": {"a guess": straight(5)}}, r"lines\['a guess'\] has 5 pages, its book 4"),
+        (None, {"lines": {"a guess": [[1]]}}, r"lines\['a guess'\] has the shape \(1, 1\)"),
+        (
+            None,
+            {"lines": {"a guess": draws()}},
+            r"bends in 'London' on page 1; give what the model",
+        ),
         (None, {"alt": "  "}, "alt is empty; say what the figure looks like"),
         (None, {"ylim": (400, 0)}, r"ylim is \(400, 0\)"),
         (None, {"ylim": (0, np.inf)}, "two finite numbers"),

@@ -34,6 +34,16 @@ def bind(names=("generic", "defaults", "weak"), real=VISITS, **changes):
     return flipbook(books, real=real, **options | changes).data
 
 
+def lined():
+    """Two books with lines and one without."""
+    turn = np.arange(1, PAGES + 1)[:, None]
+    lines = {
+        "generic": 200 + turn * (VISITS["age"].to_numpy() - 50),
+        "weak": np.tile(200.0 + VISITS["county"].cat.codes.to_numpy(), (PAGES, 1)),
+    }
+    return bind(lines=lines)
+
+
 def page_of(*fragments, theme="light", jupyter=False):
     """A page like those of the site, or like JupyterLab's."""
     styles = [(SITE / "_static" / "styles" / name).absolute().as_uri() for name in STYLES]
@@ -124,7 +134,7 @@ def dots(driver, place):
     return driver.execute_script(
         "return [...document.querySelectorAll(arguments[0])].map(panel =>"
         " [panel.querySelector('.flipbook-count').textContent,"
-        "  [...panel.querySelectorAll('path.flipbook-group')].map(p => p.getAttribute('d'))])",
+        "  [...panel.querySelectorAll('path[style]')].map(p => p.getAttribute('d'))])",
         place,
     )
 
@@ -142,13 +152,27 @@ def test_the_player_takes_the_place_of_the_printed_pages_and_is_paused(show):
     assert find(driver, ".flipbook-stage").get_attribute("aria-label") == ALT
 
 
-def test_script_and_python_draw_the_same_pages(show):
-    driver = show()
+@pytest.mark.parametrize(("bound", "paths"), [(bind, 8 * 3), (lined, 8 * 3 + 8 * 2)])
+def test_script_and_python_draw_the_same_pages(show, bound, paths):
+    driver = show(bound())
     for page in (1, 2, 3):
         printed = dots(driver, f".flipbook-page-{page}:not(.flipbook-stage *)")
         assert len(printed) == 3
+        assert sum(len(drawn) for _, drawn in printed) == paths
         assert dots(driver, ".flipbook-stage .flipbook-panel")[1:] == printed
         button(driver, "Next").click()
+
+
+def test_lines_turn_with_the_pages_in_the_colour_of_their_dots(show):
+    driver = show(lined())
+    line = find(driver, ".flipbook-stage .flipbook-line")
+    dot = find(driver, ".flipbook-stage .flipbook-group")
+    assert line.value_of_css_property("stroke") == dot.value_of_css_property("stroke")
+    first = line.get_attribute("d")
+    button(driver, "Next").click()
+    assert line.get_attribute("d") != first
+    button(driver, "Previous").click()
+    assert line.get_attribute("d") == first
 
 
 def test_the_real_data_stay_while_pages_turn(show):
