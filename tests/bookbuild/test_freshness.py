@@ -26,6 +26,7 @@ CODE = """
 import lmm_helpers, pathlib
 from lmm_helpers import rooms
 pathlib.Path('notes.txt').read_text(), open('../data/visits.csv').read()
+said = f"{1}."  # a full stop is no file
 """
 
 
