@@ -144,7 +144,9 @@ def _artists(was: Description, now: Description, near: float, *, random: bool) -
     )
     for what in sorted(before.keys() ^ after.keys()):
         yield f"{what} is {'no longer' if what in before else 'newly'} drawn"
-    across, up = (abs(limits[1] - limits[0]) for limits in map(was.get, ("xlim", "ylim")))
+    across, up = (
+        abs(limits[1] - limits[0]) for limits in (was.get("xlim", [0, 0]), was.get("ylim", [0, 0]))
+    )
     spans = {"x": across, "y": up, "rising": 2, "falling": 2}
     for what in [] if random else sorted(before.keys() & after.keys()):
         group, other = before[what], after[what]
