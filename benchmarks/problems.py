@@ -108,6 +108,13 @@ def is_correlated(priors: dict[str, Any]) -> bool:
     return any(key.endswith("_corr") for key in priors)
 
 
+def formula(columns: tuple[str, str, str], priors: dict[str, Any]) -> str:
+    """Write the formula of a line whose group effects have priors."""
+    response, predictor, group = columns
+    effects = predictor if f"{predictor}|{group}" in priors else "1"
+    return f"{response} ~ {predictor} + ({effects} | {group})"
+
+
 def bambi_model(
     rows: "pd.DataFrame",
     columns: tuple[str, str, str],
@@ -129,9 +136,8 @@ def bambi_model(
             return given
         return bmb.Prior(given.name, **{key: prior(value) for key, value in given.args.items()})
 
-    response, predictor, group = columns
-    effects = predictor if f"{predictor}|{group}" in priors else "1"
-    formulas = [f"{response} ~ {predictor} + ({effects} | {group})"]
+    _, _, group = columns
+    formulas = [formula(columns, priors)]
     if isinstance(priors["sigma"], dict):
         formulas.append(f"sigma ~ 1 + (1 | {group})")
     given = prior(priors)
@@ -145,28 +151,37 @@ def bambi_model(
 
 SIMULATED = """
 COPY (
-    SELECT 200 + 12 * normal(g, 1) + (2 * normal(g, 3) - 3) * x + 8 * normal(i, 5) AS y, x, g
+    SELECT
+        200 + 12 * normal(g, 1) + (2 * normal(g, 3) - 3) * x + 8 * normal(i, 5) AS y,
+        * EXCLUDE (i)
     FROM (
         SELECT i, normal(i, 7) AS x,
-            if(i < {groups}, i, floor({groups} * even(i, 9)))::INTEGER AS g
+            if(i < {groups}, i, floor({groups} * even(i, 9)))::INTEGER AS g{more}
         FROM range({rows}) AS numbers(i)
     )
 ) TO $file (FORMAT parquet)
 """
 """Every group has a row, the others are dealt out by chance: a hash of the row's number."""
+MORE = """,
+            normal(i, 10) AS x2, normal(i, 12) AS x3, normal(i, 14) AS x4,
+            'level ' || floor(5 * even(i, 0))::INTEGER AS f"""
 
 
 class RowsFile:
-    """A Parquet file of simulated rows that is written when it is first asked for."""
+    """A Parquet file of simulated rows that is written when it is first asked for.
 
-    def __init__(self, folder: Path, rows: int, groups: int) -> None:
-        self.rows, self.groups = rows, groups
+    A wide one has three more predictors and a factor of five levels.
+    """
+
+    def __init__(self, folder: Path, rows: int, groups: int, *, wide: bool = False) -> None:
+        self.rows, self.groups, self.more = rows, groups, MORE if wide else ""
         self.file = folder / "rows.parquet"
 
     @property
     def has_room(self) -> bool:
-        """Whether the disk can take the file: twenty bytes a row, and some to spare."""
-        return disk_usage(self.file.parent).free > 30 * self.rows + 1e9 * (self.rows > 1e6)
+        """Whether the disk can take the file: twenty bytes a row or fifty, and some to spare."""
+        each = 60 if self.more else 30
+        return disk_usage(self.file.parent).free > each * self.rows + 1e9 * (self.rows > 1e6)
 
     def parquet(self) -> Path:
         """Write the rows in a stream, if they are not there; give the file."""
@@ -181,7 +196,7 @@ class RowsFile:
                     "CREATE MACRO normal(i, k) AS "
                     "sqrt(-2 * ln(1 - even(i, k))) * cos(2 * pi() * even(i, k + 1))"
                 )
-                query = SIMULATED.format(groups=self.groups, rows=self.rows)
+                query = SIMULATED.format(groups=self.groups, rows=self.rows, more=self.more)
                 connection.execute(query, {"file": str(part)})
             part.replace(self.file)
         return self.file
@@ -197,7 +212,7 @@ class RowsFile:
 
 
 @contextmanager
-def rows_file(rows: int, groups: int) -> Iterator[RowsFile]:
+def rows_file(rows: int, groups: int, *, wide: bool = False) -> Iterator[RowsFile]:
     """Give a file of rows in the folder for temporary files (`TMPDIR`); remove it afterwards."""
     with TemporaryDirectory(prefix="benchmark-rows-", dir=gettempdir()) as folder:
-        yield RowsFile(Path(folder), rows, groups)
+        yield RowsFile(Path(folder), rows, groups, wide=wide)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from benchmarks.problems import bambi_model
+from benchmarks.problems import bambi_model, formula
 from benchmarks.running import CORES, Clock, Record, peak_mb, timed
 from lmm_large import collapsed_posterior, group_statistics
 
@@ -53,7 +53,7 @@ def _collapsed(
 ) -> Iterator[tuple[Record, Any, float]]:
     """Draw by the collapsed route."""
     with timed() as read:
-        statistics = group_statistics(source, *columns, progress=False)
+        statistics = group_statistics(source, formula(columns, priors), progress=False)
     for seed in case["seeds"]:
         with timed() as clock:
             try:
@@ -63,9 +63,8 @@ def _collapsed(
             except RuntimeError as error:
                 raise _RefusedError from error
         # chosen by weight and then shuffled: that draws repeat shows in the weights alone
-        proposals = max(4000, 4 * case["chains"] * case["draws"])
         times = {"read_seconds": read.seconds, "compile_seconds": 0.0, **vars(clock)}
-        yield times, posterior, posterior.efficiency * proposals
+        yield times, posterior, posterior.effective
         del posterior
 
 
@@ -83,7 +82,7 @@ def _sampled(
         if bambi:
             rows = source if isinstance(source, pd.DataFrame) else _categorical(source, columns[2])
         else:
-            statistics = group_statistics(source, *columns, progress=False)
+            statistics = group_statistics(source, formula(columns, priors), progress=False)
     with timed() as building:
         if bambi:
             written = bambi_model(rows, columns, priors, centred=centred)

@@ -15,13 +15,13 @@ priors = {
     "sigma": Prior("HalfNormal", sigma=20),
     "1|county": Prior("Normal", mu=0, sigma=Prior("HalfNormal", sigma=15)),
 }
-names = ("bounce_time", "std_age", "county")
+formula = "bounce_time ~ std_age + (1 | county)"
 """
 ARRAYS = """
 import csv
 from importlib.resources import files
 import numpy as np
-from lmm_large import Prior, collapsed_posterior, group_data_of_rows
+from lmm_large import Prior, collapsed_posterior, group_statistics
 with (files("lmm_helpers.data") / "bounce.csv").open() as file:
     visits = list(csv.DictReader(file))
 rows = {name: np.array([float(visit[name]) for visit in visits]) for name in ("bounce_time", "age")}
@@ -39,7 +39,7 @@ from lmm_helpers import load_bounce
 from lmm_large import Prior, draw_group_effects, group_statistics, marginal_model
 """
 NUTPIE = """
-data = group_statistics(load_bounce(), *names)
+data = group_statistics(load_bounce(), formula)
 compiled = nutpie.compile_pymc_model(marginal_model(data, priors=priors))
 fit = nutpie.sample(
     compiled, draws={draws}, tune=1000, chains=4, cores=2, seed=1, target_accept=0.95,
@@ -53,15 +53,15 @@ from lmm_helpers import load_bounce
 Prior = bambi.Prior
 """
 FIT = """
-model = bambi.Model("bounce_time ~ std_age + (1 | county)", load_bounce(), priors=priors)
+model = bambi.Model(formula, load_bounce(), priors=priors)
 fit = model.fit(
     inference_method="nutpie", draws={draws}, tune=1000, chains=4, cores=2, random_seed=1,
     target_accept=0.95, progressbar=False,
 )
 effects = fit.posterior
 """
-GATHER = "data = group_data_of_rows(rows, *names)\n"
-GROUPS = "data = group_statistics(load_bounce(), *names)\n"
+GATHER = "data = group_statistics(rows, formula)\n"
+GROUPS = "data = group_statistics(load_bounce(), formula)\n"
 CHECK = '\nassert effects["1|county"].shape == (4, {draws}, 8)\n'
 CODE = {
     "collapsed, arrays": ARRAYS + PRIORS + GATHER + COLLAPSED + CHECK,

@@ -14,9 +14,8 @@ from .figures.flipbook import flipbook
 from .figures.model_graph import plot_model_graph
 from .figures.palette import COUNTY_COLOURS, set_up_chapter
 from .figures.panels import name_panels
-from .group_lines import group_lines
+from .group_lines import group_lines, slope_posterior
 from .models import candidate_models, chosen_model
-from .slope_posterior import slope_posterior
 from .tables import table_markup
 
 __all__ = [

@@ -1,16 +1,17 @@
 """Gaussian mixed models from sufficient statistics: the rows are read once."""
 
+from ._rows import group_statistics
 from .collapsed import CollapsedPosterior, collapsed_posterior
-from .group_model import Prior, group_data_of_rows
-from .group_statistics import group_statistics, merge_statistics
-from .marginal_model import draw_group_effects, marginal_model
+from .marginal import draw_group_effects, marginal_model
+from .priors import Prior
+from .statistics import GroupStatistics, merge_statistics
 
 __all__ = [
     "CollapsedPosterior",
+    "GroupStatistics",
     "Prior",
     "collapsed_posterior",
     "draw_group_effects",
-    "group_data_of_rows",
     "group_statistics",
     "marginal_model",
     "merge_statistics",

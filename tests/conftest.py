@@ -1,8 +1,9 @@
-"""Which tests `make check` leaves out, beside those that are marked one by one."""
+"""Which tests `make check` leaves out; random examples are the same but in the weekly run."""
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 TESTS = Path(__file__).parent
 SLOW = [  # nearly every test of these fits, runs the press, or opens a browser
@@ -22,3 +23,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path in slow:
             item.add_marker(pytest.mark.slow)
+
+
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("new", deadline=None)
+settings.load_profile("same")

@@ -16,6 +16,7 @@ from scipy.special import logsumexp
 
 from lmm_helpers.checks._groups import group_codes
 from lmm_helpers.checks.convergence import judge_convergence
+from lmm_large.likelihood import log_density
 
 Rows = NDArray[np.intp]
 Symbolic = Any  # PyTensor's variables, whose operators are not typed
@@ -328,12 +329,10 @@ def _log_density_by_group(
     predictors: NDArray[np.float64],
     codes: Rows,
 ) -> Symbolic:
-    """Give the log density of each group's residuals, which are multivariate normal.
+    """Give the log density of each group's residuals, by the likelihood of `lmm_large`.
 
-    Their covariance is ``sigma**2`` on the diagonal plus, for each effect, the outer product of
-    its `predictors` with themselves, times its squared spread. By the matrix determinant lemma
-    and Woodbury's identity, determinant and inverse need only a matrix with one row an effect,
-    which is eliminated row by row.
+    An orthonormal basis of the group's predictors turns its residuals to a head, which the
+    effects reach; what is left of them holds residual noise alone.
     """
     count = np.bincount(codes)
 
@@ -341,23 +340,16 @@ def _log_density_by_group(
         zeros = pt.zeros(len(count))
         return pt.inc_subtensor(zeros[codes], terms)  # type: ignore[no-untyped-call]
 
-    precision = sigma**-2
-    density = -count * (pt.log(sigma) + np.log(2 * np.pi) / 2) - precision * total(residual**2) / 2
-    outer = [
-        precision * spread * total(x * residual)
-        for spread, x in zip(spreads, predictors, strict=True)
-    ]
-    inner = [
-        [
-            float(i == j) + precision * a * b * np.bincount(codes, predictors[i] * predictors[j])
-            for j, b in enumerate(spreads)
-        ]
-        for i, a in enumerate(spreads)
-    ]
-    for i, row in enumerate(inner):
-        density += (outer[i] ** 2 / row[i] - pt.log(row[i])) / 2
-        for j in range(i + 1, len(inner)):
-            factor = row[j] / row[i]
-            outer[j] = outer[j] - factor * outer[i]
-            inner[j] = [b - factor * a for a, b in zip(row, inner[j], strict=True)]
-    return density
+    basis = np.zeros_like(predictors)
+    triangles = np.zeros((len(spreads), len(spreads), len(count)))
+    for group in range(len(count)):
+        rows = np.flatnonzero(codes == group)
+        turned, triangle = np.linalg.qr(predictors[:, rows].T)
+        basis[: turned.shape[1], rows] = turned.T
+        triangles[: len(triangle), :, group] = triangle
+    heads = [total(column * residual) for column in basis]
+    left = residual - sum(column * head[codes] for column, head in zip(basis, heads, strict=True))
+    return log_density(
+        count, pt.as_tensor(triangles), heads, total(left**2), sigma=sigma, spreads=spreads,
+        log=pt.log,
+    )  # fmt: skip

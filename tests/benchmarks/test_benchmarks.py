@@ -102,13 +102,16 @@ class TestQuestions:
         assert all(float(row["seconds"]) > 0 < float(row["cpu_seconds"]) for row in found)
 
     def test_rows_to_statistics(self, bench):
-        sizes = {"rows": 1000, "few_rows": 500, "groups": 20, "repetitions": 1, "draws": 50}
+        sizes = {"rows": 1000, "few_rows": 500, "wide_rows": 800, "groups": 20, "repetitions": 1}
+        sizes["draws"] = 50
         found = run(bench, "rows_to_statistics", seeds=[1], route="collapsed", **sizes)
         assert [(row["rows"], row["status"]) for row in found] == [
-            *[("1000", "done")] * 3,
+            *[("1000", "done")] * 2,
+            *[("800", "done")] * 4,
+            ("1000", "done"),
             ("500", "done"),
         ]
-        assert all(float(row["read_seconds"]) > 0 < float(row["ess_min"]) for row in found[2:])
+        assert all(float(row["read_seconds"]) > 0 < float(row["ess_min"]) for row in found[6:])
 
     def test_time_and_memory(self, bench, no_r):
         routes = ("collapsed", "lme4")

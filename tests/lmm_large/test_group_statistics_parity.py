@@ -9,7 +9,6 @@ import nutpie
 import pymc as pm
 import pytest
 import xarray as xr
-from pytensor.compile.sharedvalue import shared
 
 from lmm_helpers import (
     candidate_models,
@@ -27,7 +26,10 @@ from lmm_large import (
     group_statistics,
     marginal_model,
 )
-from lmm_large.group_model import group_data
+from lmm_large.design import design
+from lmm_large.likelihood import pseudo_rows
+from lmm_large.marginal import _fingerprint, _numbers
+from lmm_large.priors import read_priors
 from reference import reference_fit
 
 BOUNCE = ("bounce_time", "std_age", "county")
@@ -53,6 +55,15 @@ COLLAPSED = [
 ]
 MARGINAL = [case for case in COLLAPSED if "regression" not in case]
 MARGINAL.append(("bounce", "unequal_spread"))
+
+
+def gathered(rows, columns, model):
+    """Gather what a model asks of the rows, and a little more, of which its formula is a part."""
+    response, predictor, group = columns
+    effects = "1" if model in ("regression", "varying_intercept") else predictor
+    statistics = group_statistics(rows, f"{response} ~ {predictor} + ({predictor} | {group})")
+    groups = "" if model == "regression" else f" + ({effects} | {group})"
+    return statistics, f"{response} ~ {predictor}{groups}"
 
 
 def priors_of(data, model, columns):
@@ -105,34 +116,17 @@ def chapter():
 @pytest.mark.parametrize(("data", "model"), COLLAPSED)
 def test_collapsed_route_agrees_with_brms(data, model):
     load, columns = DATA[data]
-    statistics = group_statistics(load(), *columns)
+    statistics, formula = gathered(load(), columns, model)
     priors = priors_of(data, model, columns)
-    posterior = collapsed_posterior(statistics, priors=priors, seed=20, draws=4000)
+    posterior = collapsed_posterior(statistics, priors=priors, seed=20, draws=4000, formula=formula)
     assert_same(posterior.to_datatree(), data, model, columns)
-
-
-def outside(priors):
-    """Put the numbers of priors into shared variables; give both, for one compilation to serve."""
-    numbers = {}
-
-    def of(prior, fixed=()):
-        if isinstance(prior, dict):
-            return {term: of(part, ("mu",) if "|" in term else ()) for term, part in prior.items()}
-        if not isinstance(prior, Prior):
-            name = f"prior {len(numbers)}"
-            numbers[name] = float(prior)
-            return shared(np.float64(prior), name=name)
-        args = prior.args.items()
-        return Prior(prior.name, **{k: v if k in fixed else of(v) for k, v in args})
-
-    return of(priors), numbers
 
 
 @functools.cache
 def compiled(model):
-    statistics = group_statistics(load_bounce(), *BOUNCE)
-    priors, _ = outside(priors_of("bounce", model, BOUNCE))
-    return nutpie.compile_pymc_model(marginal_model(statistics, priors=priors))
+    statistics, formula = gathered(load_bounce(), BOUNCE, model)
+    priors = priors_of("bounce", model, BOUNCE)
+    return nutpie.compile_pymc_model(marginal_model(statistics, priors=priors, formula=formula))
 
 
 @pytest.fixture(scope="module", params=MARGINAL, ids="-".join)
@@ -144,9 +138,10 @@ def marginal(request):
     data, model = request.param
     load, columns = DATA[data]
     rows = load().rename(columns=dict(zip(columns, BOUNCE, strict=True)))
-    statistics = group_statistics(rows, *BOUNCE)
-    _, numbers = outside(priors_of(data, model, BOUNCE))
-    values = vars(group_data(statistics)) | numbers
+    statistics, formula = gathered(rows, BOUNCE, model)
+    made = design(statistics, formula)
+    priors = read_priors(made, priors_of(data, model, BOUNCE))
+    values = _numbers(pseudo_rows(made, pooled=priors.log_sigma_sd is None), priors)
     program = compiled(model)
     inputs = {variable.name for variable in program.shared_var_keys}
     fit = nutpie.sample(
@@ -158,7 +153,10 @@ def marginal(request):
         target_accept=0.95,
         progress_bar=False,
     )
-    return draw_group_effects(fit, statistics, seed=21, rows=rows), data, model
+    known = fit["posterior"].to_dataset().assign_coords(statistics=[_fingerprint(made)])
+    fit["posterior"] = xr.DataTree(known)
+    fit = draw_group_effects(fit, statistics, seed=21, rows=rows, formula=formula)
+    return fit, data, model
 
 
 def test_marginal_model_agrees_with_brms(marginal):
@@ -208,10 +206,10 @@ def test_names_dimensions_and_groups_are_those_of_bambi(route, name):
     posterior = theirs["posterior"].to_dataset()
     model.compute_log_likelihood(theirs)
 
-    statistics = group_statistics(visits, *BOUNCE)
+    statistics, formula = gathered(visits, BOUNCE, name)
     priors = priors_of("bounce", name, BOUNCE)
     if route == "pymc":
-        with marginal_model(statistics, priors=priors):
+        with marginal_model(statistics, priors=priors, formula=formula):
             fit = few_draws(pm.sample)
     else:
         fit = collapsed_posterior(statistics, priors=priors, seed=1, chains=2, draws=5)

@@ -1,0 +1,236 @@
+"""The columns of one model, made of gathered statistics without a look at the rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+from typing import Any, Protocol
+
+import numpy as np
+
+from lmm_large._columns import Column, Levels, chosen, coded_columns, gathered_columns
+from lmm_large.formula import Formula, Part, Parts, check_names, label, parse
+from lmm_large.statistics import GroupStatistics
+
+
+@dataclass(frozen=True)
+class Term:
+    """A population-level term: its name, the numbers of its columns, and its levels if it has any.
+
+    ``levels`` are the coordinates of Bambi's ``{name}_dim``; None for a numeric term.
+    """
+
+    name: str
+    columns: tuple[int, ...]
+    levels: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A group-level effect: ``1|g`` without a column, ``x|g`` with the number of that of x."""
+
+    name: str
+    column: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """The terms of a model, and the moments of their columns in each group.
+
+    Counts ``n`` (G), ``means`` (G by k + 1) and centred cross-products (G by k + 1 by k + 1); the
+    response comes last, ``columns`` names the k others.
+    """
+
+    response: str
+    group: str
+    labels: tuple[str, ...]
+    intercept: bool
+    terms: tuple[Term, ...]
+    effects: tuple[Effect, ...]
+    columns: tuple[str, ...]
+    n: np.ndarray
+    means: np.ndarray
+    products: np.ndarray
+
+
+def design(statistics: GroupStatistics, formula: str | None = None) -> Design:
+    """Make the design of a model of gathered statistics: of their formula, or of a part of it."""
+    asked, wanted, terms, effects = _wanted(statistics, formula)
+    have = list(gathered_columns(parse(statistics.formula), statistics.levels))
+    columns = [column for _, column, _ in wanted]
+    means, products = chosen(statistics.means, statistics.products, columns, have)
+    for number, name in ((i, name) for i, (_, _, some) in enumerate(wanted) for name in some):
+        factor = statistics.means[:, have.index(Column(frozenset({name})))]
+        means[:, number] *= factor
+        products[:, number] *= factor[:, None]
+        products[:, :, number] *= factor[:, None]
+    return Design(
+        response=statistics.response,
+        group=statistics.group,
+        labels=statistics.labels,
+        intercept=asked.intercept,
+        terms=terms,
+        effects=effects,
+        columns=tuple(name for name, _, _ in wanted),
+        n=statistics.count.astype(float),
+        means=means,
+        products=products,
+    )
+
+
+class Source(Protocol):
+    """Where rows come from: columns of numbers, and of labels with their codes."""
+
+    def numbers(self, name: str) -> np.ndarray | str: ...  # noqa: D102
+    def labels(self, name: str) -> Any: ...  # noqa: D102
+
+
+def row_values(
+    statistics: GroupStatistics, formula: str | None, source: Source
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the columns of a design in single rows, the response last, and the rows' groups."""
+    asked, wanted, _, _ = _wanted(statistics, formula)
+
+    @cache
+    def numbers(name: str) -> np.ndarray:
+        values = source.numbers(name)
+        if isinstance(values, str) or not np.isfinite(values).all():
+            raise ValueError(f"rows hold missing or infinite values, or text, in {name!r}.")
+        return values
+
+    @cache
+    def codes(name: str) -> np.ndarray:
+        texts = statistics.labels if name == statistics.group else statistics.levels[name]
+        labels = source.labels(name)
+        number = {text: i for i, text in enumerate(texts)}
+        known = np.array([*(number.get(text, -1) for text in labels.texts), -1], np.intp)
+        found: np.ndarray = known[labels.codes]
+        if (found < 0).any():
+            code = labels.codes[found < 0][0]
+            what = "group" if name == statistics.group else f"level of {name!r}"
+            stranger = "a missing label" if code < 0 else f"the {what} {labels.texts[code]!r}"
+            raise ValueError(f"rows hold {stranger}, which the statistics lack.")
+        return found
+
+    groups = codes(statistics.group)
+    have = list(gathered_columns(parse(statistics.formula), statistics.levels))
+    values = np.ones((len(groups), len(wanted) + 1))
+    values[:, -1] = numbers(asked.response)
+    for number, (_, column, averages) in enumerate(wanted):
+        for name in column.numbers:
+            values[:, number] *= numbers(name)
+        for factor, level in column.indicators:
+            values[:, number] *= codes(factor) == statistics.levels[factor].index(level)
+        for name in averages:
+            values[:, number] *= statistics.means[:, have.index(Column(frozenset({name})))][groups]
+    return values, groups
+
+
+_Wanted = tuple[str, Column, tuple[str, ...]]
+"""A column of a design: its name, what was gathered, and what it is multiplied by the means of."""
+
+
+def _wanted(
+    statistics: GroupStatistics, formula: str | None
+) -> tuple[Formula, list[_Wanted], tuple[Term, ...], tuple[Effect, ...]]:
+    """Read a formula as one of these statistics: its columns, its terms and its effects."""
+    asked = parse(statistics.formula if formula is None else formula)
+    for what, ours, theirs in (
+        ("response", asked.response, statistics.response),
+        ("group", asked.group or statistics.group, statistics.group),
+    ):
+        if ours != theirs:
+            raise ValueError(f"the {what} of these statistics is {theirs!r}, not {ours!r}.")
+    levels = statistics.levels
+    for name in sorted(asked.numeric & {*levels}):
+        raise ValueError(f"the factor {name!r} has no mean and no slope by group: it is no number.")
+    have = list(gathered_columns(parse(statistics.formula), levels))
+    columns: list[Column] = []
+    names: list[str] = []
+    averages: list[tuple[str, ...]] = []
+    terms: dict[Parts, Term] = {}
+    for term, coding in _coded(asked, levels):
+        coded = {name: levels[name][0 if full else 1 :] for name, full in coding.items()}
+        for name in (name for name, some in coded.items() if not some):
+            raise ValueError(f"the factor {name!r} has one level only: leave it out.")
+        found = coded_columns(term, coded)
+        numbers = tuple(range(len(columns), len(columns) + len(found)))
+        named = tuple(", ".join(some) for _, _, some in found) if coded else None
+        terms[term] = Term(label(term), numbers, named)
+        columns += [column for column, _, _ in found]
+        names += [name for _, name, _ in found]
+        averages += [tuple(part.name for part in term if part.averaged)] * len(found)
+    effects = []
+    slopes = {term: found.columns[0] for term, found in terms.items()}
+    for effect in asked.effects:
+        if effect and effect not in slopes:
+            slopes[effect] = len(columns)
+            columns.append(Column(frozenset(part.name for part in effect)))
+            names.append(label(effect))
+            averages.append(())
+        effects.append(Effect(asked.effect_name(effect), slopes.get(effect)))
+    check_names(asked, [found.name for term, found in terms.items() if term not in asked.terms])
+    for column in (*columns, *(Column(frozenset({n})) for some in averages for n in some)):
+        if column not in (*have, Column()):
+            spoken = ":".join(sorted(column.numbers) + sorted(f for f, _ in column.indicators))
+            raise ValueError(
+                f"the column {spoken!r} was not gathered: these are statistics of "
+                f"{statistics.formula!r}."
+            )
+    wanted = list(zip(names, columns, averages, strict=True))
+    return asked, wanted, tuple(terms.values()), tuple(effects)
+
+
+def _coded(formula: Formula, levels: Levels) -> list[tuple[Parts, dict[str, bool]]]:
+    """Choose the coding of each term's factors, True for a column of every level, as in formulae.
+
+    A term whose columns one coding cannot give is preceded by a further term, as b is before a:b.
+    """
+    terms = list(formula.terms)
+    for _ in range(2):
+        found: list[tuple[Parts, dict[str, bool]]] = []
+        used = {frozenset[Part](): {frozenset[tuple[str, bool]]()} if formula.intercept else set()}
+        for term in terms:
+            numbers = tuple(part for part in term if part.name not in levels)
+            factors = [part.name for part in term if part.name in levels]
+            if not factors:
+                found.append((term, {}))
+                continue
+            spanned = used.setdefault(frozenset(numbers), set())
+            if numbers in terms:
+                spanned.add(frozenset())
+            *further, own = _codings(factors, spanned) or [{}]
+            for coding in further:
+                extra = tuple(part for part in term if part.name in coding) + numbers
+                found.append((extra, coding))
+            found.append((term, own))
+        terms = list(dict.fromkeys(term for term, _ in found))
+    for term, coding in found:
+        if not coding and any(part.name in levels for part in term):
+            raise ValueError(f"the term {label(term)!r} repeats another one: leave it out.")
+    return found
+
+
+def _codings(
+    factors: Sequence[str], used: set[frozenset[tuple[str, bool]]]
+) -> list[dict[str, bool]]:
+    """Code factors so that they span what is not spanned, and nothing twice (as Patsy does)."""
+    sizes = range(len(factors) + 1)
+    subsets = (some for size in sizes for some in combinations(factors, size))
+    pieces = [frozenset((factor, False) for factor in some) for some in subsets]
+    pieces = [piece for piece in pieces if piece not in used]
+    used.update(pieces)
+    while joined := _absorption(pieces):
+        short, long = joined
+        ((factor, _),) = pieces[long] - pieces[short]
+        pieces[long] = pieces[short] | {(factor, True)}
+        del pieces[short]
+    return [dict(piece) for piece in pieces]
+
+
+def _absorption(pieces: Sequence[frozenset[tuple[str, bool]]]) -> tuple[int, int] | None:
+    """Find the first piece that a later one holds, together with one factor more."""
+    for (i, short), (j, long) in combinations(enumerate(pieces), 2):
+        if short < long and len(long) == len(short) + 1:
+            return i, j
+    return None

@@ -1,0 +1,291 @@
+"""The marginal model: statistics in, a PyMC model without group effects out, the effects after.
+
+Sampling costs the same for a thousand rows as for a hundred million, because the rows are not read
+again; and it is quick because the group effects, which make the posterior hard, are integrated out.
+They are drawn afterwards, exactly.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmm_large._rows import _Frame
+from lmm_large.design import Design, design, row_values
+from lmm_large.likelihood import LOG_2_PI, PseudoRows, group_effects, log_likelihood, pseudo_rows
+from lmm_large.priors import Prior, Priors, correlation_name, read_priors
+from lmm_large.statistics import GroupStatistics
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pymc as pm
+    import xarray as xr
+
+CENTRED, LOG_SIGMA = "Intercept_centered", "log_sigma"
+"""Variables that only a fit without its group effects has."""
+
+
+def marginal_model(
+    statistics: GroupStatistics, *, priors: Mapping[str, Any], formula: str | None = None
+) -> "pm.Model":
+    """Write the PyMC model of group statistics, its group effects integrated out.
+
+    Parameters
+    ----------
+    statistics
+        What `group_statistics` or `merge_statistics` returns.
+    priors
+        The dictionary that Bambi takes: a prior for ``Intercept`` (as in Bambi, the height where
+        all predictors are at their means), for each term, for ``sigma`` and for the effects of the
+        groups, such as ``1|county`` and ``age|county``. None is guessed. Two can be added:
+        ``age|county_corr``, a ``Prior("LKJ", eta=…)``, lets intercepts and one slope correlate; and
+        a dictionary for ``sigma``, with ``Intercept`` and ``1|county``, gives each group its own
+        residual standard deviation, on the scale of logarithms.
+    formula
+        A part of the formula that was gathered; None takes all of it.
+
+    Returns
+    -------
+    pymc.Model
+        The model, to be sampled by ``pymc.sample`` or nutpie. Its parameters bear Bambi's names;
+        `draw_group_effects` completes the fit.
+
+    Raises
+    ------
+    ValueError
+        If a column of the formula was not gathered, or a prior is missing, is not understood, is of
+        the wrong kind or belongs to no term.
+
+    See Also
+    --------
+    collapsed_posterior : The same posterior without a sampler or a compiler.
+    Prior : The priors that are understood.
+
+    Notes
+    -----
+    The likelihood is that of the rows, from a few pseudo-rows a group (`lmm_large.likelihood`).
+    Source: Bates, Mächler, Bolker and Walker (2015) for penalised least squares.
+
+    Examples
+    --------
+    >>> from lmm_large import Prior, group_statistics
+    >>> rows = {"y": [1.0, 3, 9, 4], "x": [0.0, 2, 5, 1], "who": ["a", "a", "b", "b"]}
+    >>> statistics = group_statistics(rows, "y ~ x + (1 | who)")
+    >>> model = marginal_model(statistics, priors={
+    ...     "Intercept": Prior("Normal", mu=0, sigma=10),
+    ...     "x": Prior("Normal", mu=0, sigma=5),
+    ...     "sigma": Prior("HalfNormal", sigma=5),
+    ...     "1|who": Prior("Normal", mu=0, sigma=Prior("HalfNormal", sigma=5)),
+    ... })
+    >>> [variable.name for variable in model.free_RVs]
+    ['Intercept_centered', 'x', 'sigma', '1|who_sigma']
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    made = design(statistics, formula)
+    given = read_priors(made, priors)
+    taken = {CENTRED, LOG_SIGMA} & {term.name for term in made.terms}
+    if taken:
+        raise ValueError(f"the column {taken.pop()!r} has the name of a helper: rename it.")
+    by_group = given.log_sigma_sd is not None
+    pair = correlation_name(made)
+    dim = f"{made.group}__factor_dim"
+    coords: dict[str, Sequence[str]] = {"statistics": [_fingerprint(made)]}
+    coords |= {dim: made.labels} if by_group else {}
+    coords |= {f"{term.name}_dim": term.levels for term in made.terms if term.levels}
+    rows, numbers = _shared(pseudo_rows(made, pooled=not by_group), given)
+
+    def variable(name: str, key: str, prior: Prior, **more: Any) -> Any:
+        args = {argument: numbers[f"{key} {argument}"] for argument in prior.args}
+        return getattr(pm, prior.name)(name, **args, **more)
+
+    with pm.Model(coords=coords) as model:
+        parts = []
+        if made.intercept:
+            level = variable(CENTRED, "Intercept", given.coefficients["Intercept"])
+            parts.append((level - numbers["level"])[None])
+        for term in made.terms:
+            dims = f"{term.name}_dim" if term.levels else None
+            value = variable(term.name, term.name, given.coefficients[term.name], dims=dims)
+            parts.append(value if term.levels else value[None])
+        coefficients = (pt.concatenate if parts else pt.zeros)(parts or 0)
+        if made.intercept:
+            pm.Deterministic("Intercept", level - (coefficients[1:] * numbers["centre"][1:]).sum())
+        if given.log_sigma_sd is not None:
+            log_sigma = variable("sigma_Intercept", "sigma", given.sigma)
+            effect = f"sigma_1|{made.group}"
+            spread = variable(f"{effect}_sigma", "log_sigma_sd", given.log_sigma_sd)
+            offset = pm.Normal(f"{effect}_offset", 0, 1, dims=dim)
+            shifts = pm.Deterministic(effect, spread * offset, dims=dim)
+            sigma = pt.exp(log_sigma + shifts)
+        else:
+            sigma = variable("sigma", "sigma", given.sigma)
+            log_sigma = pt.log(sigma)
+        # where a fit says of which statistics it is
+        pm.Deterministic(LOG_SIGMA, log_sigma[None], dims="statistics")
+        spreads = [variable(f"{name}_sigma", name, prior) for name, prior in given.spreads.items()]
+        correlation = None
+        if given.eta is not None:
+            half = pm.Beta(f"{pair}_half", numbers["eta"], numbers["eta"])
+            correlation = pm.Deterministic(str(pair), 2 * half - 1)
+        total = log_likelihood(
+            rows, coefficients, sigma=sigma, spreads=spreads, correlation=correlation, log=pt.log
+        )
+        pm.Potential("marginal_log_likelihood", total)
+    return model
+
+
+def draw_group_effects(
+    fit: "xr.DataTree",
+    statistics: GroupStatistics,
+    *,
+    seed: int,
+    rows: "pd.DataFrame | None" = None,
+    formula: str | None = None,
+) -> "xr.DataTree":
+    """Complete the fit of a marginal model by exact draws of its group effects.
+
+    Parameters
+    ----------
+    fit
+        Draws of a `marginal_model`, or what `CollapsedPosterior.to_datatree` returns.
+    statistics
+        The statistics it was made of.
+    seed
+        Seed of the draws.
+    rows
+        The rows behind the statistics, as a dataframe. If they are given, so are the groups
+        ``log_likelihood`` (of each row given the group effects, as in Bambi) and
+        ``observed_data``. This takes eight bytes a row and draw.
+    formula
+        The formula the fit was made with; None takes all that was gathered.
+
+    Returns
+    -------
+    xarray.DataTree
+        A new fit with the names, dimensions and groups of Bambi's: the effects are called
+        ``1|county`` and ``age|county`` and lie along ``county__factor_dim``.
+
+    Raises
+    ------
+    ValueError
+        If the fit is not of this model or of other statistics, or if `rows` hold an unknown group
+        or level, or unusable numbers.
+
+    See Also
+    --------
+    marginal_model : Makes what is sampled.
+
+    Notes
+    -----
+    Source: Hoffman and Ribak (1991) for the draws, known as Matheron's rule.
+    """
+    import xarray as xr
+
+    made = design(statistics, formula)
+    data = pseudo_rows(made)
+    posterior = fit["posterior"].to_dataset()
+    chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
+    dim, pair = f"{made.group}__factor_dim", correlation_name(made)
+    labels = np.array(made.labels)
+    _check_fit(posterior, made)
+
+    def drawn(name: str) -> np.ndarray:
+        if name not in posterior:
+            raise ValueError(f"the fit holds no {name!r}: it is no fit of this model.")
+        values = posterior[name].transpose("chain", "draw", ...).to_numpy()
+        return values.reshape(chains * draws, -1)
+
+    columns = [drawn("Intercept")] * made.intercept + [drawn(term.name) for term in made.terms]
+    coefficients = np.concatenate([np.empty((chains * draws, 0)), *columns], axis=1)
+    if made.intercept:
+        coefficients[:, 0] += coefficients[:, 1:] @ data.centre[1:] - data.level
+    scale = f"sigma_1|{made.group}"
+    by_group = scale in posterior
+    sigma = np.exp(drawn("sigma_Intercept") + drawn(scale)) if by_group else drawn("sigma")
+    effects = group_effects(
+        data,
+        coefficients,
+        sigma=sigma,
+        spreads=[drawn(f"{effect.name}_sigma") for effect in made.effects],
+        correlation=drawn(pair) if pair and pair in posterior else None,
+        rng=np.random.default_rng(seed),
+    )
+    complete = posterior.assign_coords({dim: labels})
+    for effect, values in zip(made.effects, effects, strict=True):
+        complete[effect.name] = (("chain", "draw", dim), values.reshape(chains, draws, -1))
+    order = ["Intercept", *(term.name for term in made.terms), "sigma_Intercept", "sigma"]
+    order += [f"{effect.name}_sigma" for effect in made.effects]
+    order += [str(pair), f"{scale}_sigma", *(effect.name for effect in made.effects), scale]
+    kept = complete[[name for name in order if name in complete]]
+    unused = [name for name in kept.coords if name not in kept.dims]
+    kept = kept.drop_vars([*unused, *([] if made.effects or by_group else [dim])])
+    completed = fit.copy()
+    completed["posterior"] = xr.DataTree(kept)
+    if rows is not None:
+        values, codes = row_values(statistics, formula, _Frame(rows))
+        chosen = [column for term in made.terms for column in term.columns]
+        x = np.concatenate([np.ones((len(values), made.intercept)), values[:, chosen]], axis=1)
+        mean = coefficients @ (x - data.centre).T
+        for effect, drawn_effects in zip(made.effects, effects, strict=True):
+            z = 1.0 if effect.column is None else values[:, effect.column]
+            mean += drawn_effects[:, codes] * z
+        spread = sigma[:, codes] if by_group else sigma
+        away = (values[:, -1] - data.level - mean) / spread
+        scored = -0.5 * (away * away + LOG_2_PI) - np.log(spread)
+        rows_dims = {"__obs__": np.arange(len(values))}
+        shaped = scored.reshape(chains, draws, -1)
+        coords = {"chain": kept["chain"], "draw": kept["draw"]} | rows_dims
+        completed["log_likelihood"] = xr.DataTree(
+            xr.Dataset({made.response: (("chain", "draw", "__obs__"), shaped)}, coords)
+        )
+        completed["observed_data"] = xr.DataTree(
+            xr.Dataset({made.response: ("__obs__", values[:, -1])}, rows_dims)
+        )
+    return completed
+
+
+def _check_fit(posterior: "xr.Dataset", made: Design) -> None:
+    """Raise an error if a fit says that it is of other statistics, or of another model."""
+    if "statistics" in posterior.coords:
+        theirs, ours = str(posterior["statistics"].to_numpy()[0]), _fingerprint(made)
+        if theirs != ours:
+            raise ValueError(
+                f"the fit is of other statistics or another formula: {theirs}, not {ours}."
+            )
+    dim = f"{made.group}__factor_dim"
+    if dim in posterior.coords and tuple(map(str, posterior[dim].to_numpy())) != made.labels:
+        raise ValueError("the groups of the fit are not those of the statistics.")
+
+
+def _fingerprint(made: Design) -> str:
+    """Say of which groups and moments a fit is, so that it is not completed with others."""
+    told = repr((made.response, made.group, made.labels, made.intercept, made.terms, made.effects))
+    digest = hashlib.sha256(told.encode())
+    for numbers in (made.n, made.means):
+        digest.update(np.ascontiguousarray(numbers).tobytes())
+    return f"{len(made.labels)} groups, {int(made.n.sum())} rows, {digest.hexdigest()[:8]}"
+
+
+def _numbers(rows: PseudoRows, given: Priors) -> dict[str, np.ndarray]:
+    """Name all the numbers of a model: those of the statistics and those of the priors."""
+    found = {f.name: np.asarray(getattr(rows, f.name), dtype=float) for f in fields(rows)}
+    named = {**given.coefficients, "sigma": given.sigma, **given.spreads}
+    named |= {} if given.log_sigma_sd is None else {"log_sigma_sd": given.log_sigma_sd}
+    for key, prior in named.items():
+        found |= {f"{key} {argument}": np.asarray(v) for argument, v in prior.args.items()}
+    return found if given.eta is None else found | {"eta": np.asarray(given.eta)}
+
+
+def _shared(rows: PseudoRows, given: Priors) -> tuple[PseudoRows, dict[str, Any]]:
+    """Keep numbers out of the compiled code, so that other ones need no new code."""
+    from pytensor.compile.sharedvalue import shared
+
+    numbers: dict[str, Any] = {}
+    for name, value in _numbers(rows, given).items():
+        shape = value.shape[:-1] + (None,) * (value.ndim > 0)
+        numbers[name] = shared(value, name=name, shape=shape)  # type: ignore[no-untyped-call]
+    return replace(rows, **{f.name: numbers[f.name] for f in fields(rows)}), numbers
