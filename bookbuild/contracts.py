@@ -132,7 +132,7 @@ def _fields(was: Description, now: Description, near: float) -> Iterator[str]:
     """Texts, scales and sizes that differ, on either side."""
     for field in sorted((was.keys() | now.keys()) - {"axes", "drawn"}):
         low, high = was.get(field, [0, 0]) if field in {"xlim", "ylim"} else (0, 0)
-        within = DRAWN * abs(high - low)
+        within = near * abs(high - low)
         yield from _changed(field, was.get(field), now.get(field), near, within)
 
 
