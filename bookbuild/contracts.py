@@ -131,8 +131,8 @@ def changes(was: Description, now: Description, *, random: bool = False) -> Iter
 def _fields(was: Description, now: Description, near: float) -> Iterator[str]:
     """Texts, scales and sizes that differ, on either side."""
     for field in sorted((was.keys() | now.keys()) - {"axes", "drawn"}):
-        low, high = was[field] if field in {"xlim", "ylim"} & was.keys() else (0, 0)
-        within = DRAWN * abs(high - low)
+        low, high = was.get(field, [0, 0]) if field in {"xlim", "ylim"} else (0, 0)
+        within = near * abs(high - low)
         yield from _changed(field, was.get(field), now.get(field), near, within)
 
 
@@ -144,7 +144,9 @@ def _artists(was: Description, now: Description, near: float, *, random: bool) -
     )
     for what in sorted(before.keys() ^ after.keys()):
         yield f"{what} is {'no longer' if what in before else 'newly'} drawn"
-    across, up = (abs(high - low) for low, high in (was.get(x, (0, 0)) for x in ("xlim", "ylim")))
+    across, up = (
+        abs(limits[1] - limits[0]) for limits in (was.get("xlim", [0, 0]), was.get("ylim", [0, 0]))
+    )
     spans = {"x": across, "y": up, "rising": 2, "falling": 2}
     for what in [] if random else sorted(before.keys() & after.keys()):
         group, other = before[what], after[what]

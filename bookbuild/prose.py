@@ -115,8 +115,9 @@ def strings(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.JoinedStr):
-        parts = [v.value if isinstance(v, ast.Constant) else "{}" for v in node.values]
-        yield "".join(map(str, parts))
+        parts = [getattr(v, "value", v) for v in node.values]  # a typed number in braces is typed
+        parts = [getattr(part, "value", part) for part in parts]
+        yield "".join("{}" if isinstance(part, ast.AST) else str(part) for part in parts)
     elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
         children = [node.test] if isinstance(node, ast.Assert) else ast.iter_child_nodes(node)
         for child in children:

@@ -354,6 +354,7 @@ def test_what_counts_as_a_numeral(markdown, numerals):
         ("text = 'It rises by 3 s'\nMarkdown(text)", ["3"]),
         ("display(HTML('<b>4.2 s</b>'))", ["4.2"]),
         ("Markdown(f'It is {slope:.2f} s of 613 rows')", ["613"]),
+        ("print(f'It is {4.2} s, {x.value} and {a[0]}')", ["4.2"]),
         (r"Markdown(f'$\tau = {tau:.1f}$ and {x}')", []),
         ("bmb.Model('y ~ 1 + x', data)", []),
         ("assert x > 3, 'more than 3 s'", []),
