@@ -75,7 +75,7 @@ def read_by(chapter: str, notebook: Notebook, opened: bytes) -> list[Path]:
     named = (FILE_NAME.findall(cell["source"]) for _, cell in code_cells(chapter, notebook))
     found = {_as_written(path) for path in opened.split(b"\0") if path}
     # DuckDB, Arrow and Polars open files behind Python's back: a name that stands in a cell counts.
-    for pattern in {name for names in named for name in names}:
+    for pattern in {name for names in named for name in names if name.strip(".*")}:
         matches = (root / BOOK / chapter).parent.glob(pattern)
         found.update(Path(os.path.abspath(path)) for path in matches)  # noqa: PTH100
     return sorted(
