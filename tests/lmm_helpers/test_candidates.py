@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import bambi as bmb
+import numpy as np
 import pytest
 
 from lmm_helpers import candidate_models, chosen_model, load_bounce
@@ -14,7 +15,8 @@ BOOK = Path(__file__).parents[2] / "book"
 def models_of(chapter):
     """Run the cells of a chapter that write its models."""
     cells = json.loads((BOOK / chapter).read_text(encoding="utf-8"))["cells"]
-    names = {"bmb": bmb, "visits": load_bounce(), "print": lambda model: None}
+    visits = candidate_models(load_bounce())["within and between"].data
+    names = {"bmb": bmb, "visits": visits.copy(), "print": lambda model: None}
     for cell in cells:
         if cell["id"].startswith("model-"):
             exec("".join(cell["source"]), names)
@@ -24,7 +26,7 @@ def models_of(chapter):
 def test_chapter_3_writes_the_same_models():
     written = [str(model) for model in models_of("03_fitting.ipynb")]
     imported = [str(model) for model in candidate_models(load_bounce()).values()]
-    assert len(written) == 3
+    assert len(written) == 4
     assert written == imported
 
 
@@ -37,3 +39,21 @@ def test_chapter_5_writes_the_chosen_model():
 def test_a_missing_column_is_named(write):
     with pytest.raises(ValueError, match="'std_age' is missing"):
         write(load_bounce().drop(columns="std_age"))
+
+
+@pytest.mark.parametrize(
+    "write", [lambda v: candidate_models(v)["within and between"], chosen_model]
+)
+def test_the_mean_age_of_the_county_is_added_to_a_copy(write):
+    visits = load_bounce()
+    data = write(visits).data
+    assert "county_age" not in visits.columns
+    kent = data["county"] == "Kent"
+    np.testing.assert_allclose(data.loc[kent, "county_age"], visits.loc[kent, "std_age"].mean())
+
+
+def test_a_column_of_mean_ages_that_is_there_is_used():
+    visits = load_bounce()
+    given = visits["std_age"] * 2
+    data = candidate_models(visits.assign(county_age=given))["within and between"].data
+    np.testing.assert_array_equal(data["county_age"], given)

@@ -13,7 +13,6 @@ import statsmodels.formula.api as smf
 from scipy.special import logsumexp
 
 from lmm_helpers import (
-    COUNTY_COLOURS,
     agreement,
     candidate_models,
     check_convergence,
@@ -62,9 +61,15 @@ def article_models():
 
 
 def bounce_models():
-    """The models of the book under the names of `reference/`."""
-    candidates = dict(zip(CANDIDATES, candidate_models(load_bounce()).values(), strict=True))
-    return candidates | {"unequal_spread": chosen_model(load_bounce())}
+    """The first three candidates of the book under the names of `reference/`."""
+    return dict(zip(CANDIDATES, candidate_models(load_bounce()).values(), strict=False))
+
+
+def bounce_within_models():
+    """The fourth candidate and the chosen model."""
+    visits = load_bounce()
+    fourth = candidate_models(visits)["within and between"]
+    return {"within_between": fourth, "unequal_spread": chosen_model(visits)}
 
 
 def sleepstudy_model(nights):
@@ -83,10 +88,16 @@ def sleepstudy_models():
     return {"varying_slope": sleepstudy_model(load_sleepstudy())}
 
 
-DATA = {"bounce": bounce_models, "article": article_models, "sleepstudy": sleepstudy_models}
+DATA = {
+    "bounce": bounce_models,
+    "bounce_within": bounce_within_models,
+    "article": article_models,
+    "sleepstudy": sleepstudy_models,
+}
 CANDIDATES = ["regression", "varying_intercept", "varying_slope"]
 MODELS = {
-    "bounce": [*CANDIDATES, "unequal_spread"],
+    "bounce": CANDIDATES,
+    "bounce_within": ["within_between", "unequal_spread"],
     "article": CANDIDATES,
     "sleepstudy": ["varying_slope"],
 }
@@ -177,29 +188,16 @@ def cells(chapter, *ids):
     return [code[name] for name in ids]
 
 
-def in_bambi_names(label):
-    names = {
-        "alpha": "Intercept",
-        "beta": "std_age",
-        "tau_0": "1|county_sigma",
-        "tau_1": "std_age|county_sigma",
-        "u_0": "1|county",
-        "u_1": "std_age|county",
-        "rho": "cor_county__Intercept__std_age",
-    }
-    name, bracket, county = label.replace("tau0", "tau_0").replace("tau1", "tau_1").partition("[")
-    return names.get(name, name) + bracket + county
-
-
 @pytest.mark.parametrize(
-    ("cell", "model", "name"),
+    ("cell", "model", "theirs"),
     [
-        ("pymc-regression", "regression_pymc", "regression"),
-        ("pymc-intercept", "intercept_pymc", "varying_intercept"),
-        ("pymc-slope", "slope_pymc", "varying_slope"),
+        ("pymc-regression", "regression_pymc", ("bounce_brms", "regression")),
+        ("pymc-intercept", "intercept_pymc", ("bounce_brms", "varying_intercept")),
+        ("pymc-slope", "slope_pymc", ("bounce_brms", "varying_slope")),
+        ("pymc-within", "within_pymc", ("bounce_within_brms", "within_between")),
     ],
 )
-def test_pymc_as_chapter_3_writes_it_agrees_with_brms(cell, model, name):
+def test_pymc_as_chapter_3_writes_it_agrees_with_brms(cell, model, theirs):
     set_up_chapter()
     scene = {"pm": pm, "visits": load_bounce()}
     for code in cells("03_fitting", "data-pymc", cell):
@@ -215,26 +213,7 @@ def test_pymc_as_chapter_3_writes_it_agrees_with_brms(cell, model, name):
     )
     check_convergence(fit)
     ours = az.summary(fit, round_to="none").filter(regex="^(?!z_)", axis="index")
-    assert_same(ours.rename(in_bambi_names), reference_fit("bounce_brms", name))
-
-
-def test_correlated_slopes_as_chapter_4_writes_them_agree_with_brms():
-    set_up_chapter()
-    scene = {"pm": pm, "visits": load_bounce(), "COUNTY_COLOURS": COUNTY_COLOURS}
-    exec(cells("04_diagnostics", "correlated-model")[0], scene)
-    fit = pm.sample(
-        model=scene["correlated"],
-        nuts_sampler="nutpie",
-        draws=3000,
-        chains=4,
-        nuts={"target_accept": 0.995},
-        random_seed=20,
-        progressbar=False,
-    )
-    check_convergence(fit)
-    population = ["alpha", "beta", "tau0", "tau1", "rho", "sigma"]
-    ours = az.summary(fit, var_names=population, round_to="none").rename(in_bambi_names)
-    assert_same(ours, reference_fit("bounce_brms", "correlated_slope").reindex(ours.index))
+    assert_same(ours, reference_fit(*theirs))
 
 
 def reml(response, predictor, group, data, *, slopes):
