@@ -211,17 +211,18 @@ def _runs(
     real: pd.DataFrame, hue: str, palette: Mapping[str, str], across: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], list[_Run]]:
     """Sort the rows by group, the largest first so that small groups are drawn on top."""
-    names = group_labels(column_of(real, hue)).astype("str").to_numpy()
-    sizes = pd.Series(names).value_counts(sort=False).sort_values(ascending=False, kind="stable")
-    without = [name for name in sizes.index if name not in palette]
+    labels = group_labels(column_of(real, hue)).cat
+    without = [name for name in labels.categories if name not in palette]
     if without:
         raise ValueError(f"palette has no colour for {without[0]!r}; add one, as '#882255'.")
     styles = _styles(palette)
-    rows = [np.flatnonzero(names == name) for name in sizes.index]
-    runs, start = [], 0
-    for name, own in zip(sizes.index, rows, strict=True):
+    codes = labels.codes.to_numpy()
+    rows, runs, start = [], [], 0
+    for code in np.argsort(-np.bincount(codes), kind="stable").tolist():
+        own, name = np.flatnonzero(codes == code), labels.categories[code]
         left, right = (start + int(find(across[own])) for find in (np.argmin, np.argmax))
         runs.append(_Run(name, start, start + len(own), left, right, styles[name]))
+        rows.append(own)
         start += len(own)
     return np.concatenate(rows), runs
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
@@ -278,6 +278,7 @@ names = st.one_of(st.just(HOSTILE), st.text(min_size=1, max_size=20)).filter(
 
 
 @settings(max_examples=50, deadline=None)
+@example(book="a", county="\x00", label="b", alt="c")
 @given(names, names, names, names)
 def test_names_are_shown_as_they_are_and_never_become_markup(book, county, label, alt):
     across, up, group = county + "1", label + "2", county + label + "3"  # never the same
@@ -330,7 +331,7 @@ def changed(column, value):
         (None, {"hue": "town"}, "column 'town' is missing"),
         (None, {"real": VISITS.assign(age=np.nan)}, "column 'age', row 0: nan cannot be drawn"),
         (None, {"real": changed("county", None)}, "column 'county' is missing in row 7"),
-        (None, {"palette": {}}, "palette has no colour for 'London'; add one"),
+        (None, {"palette": {}}, "palette has no colour for 'Cumbria'; add one"),
         (None, {"lines": {"b": straight()}}, r"lines has 'b', which is no book; books are \['a gu"),
         (None, {"lines": {"a guess": straight(5)}}, r"lines\['a guess'\] has 5 pages, its book 4"),
         (None, {"lines": {"a guess": [[1]]}}, r"lines\['a guess'\] has the shape \(1, 1\)"),
