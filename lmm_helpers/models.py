@@ -59,7 +59,7 @@ def candidate_models(visits: pd.DataFrame) -> dict[str, bmb.Model]:
     """
     visits = _with_county_age(visits)
     line = _line() | {"sigma": bmb.Prior("HalfNormal", sigma=20)}
-    further = ({}, _effects(1), _effects(2), _between() | _effects(2))
+    further = [{}, _effects(1), _effects(2), _between() | _effects(2)]
     return {
         name: bmb.Model(formula, visits, priors=line | own)
         for (name, formula), own in zip(FORMULAS.items(), further, strict=True)
