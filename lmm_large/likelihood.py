@@ -161,11 +161,12 @@ def _factor(
             free = ((1 - correlation) * (1 + correlation)) ** 0.5
             row = {0: z[i, 0] * t0 + z[i, 1] * t1 * correlation, 1: z[i, 1] * t1 * free}
         row[-1 - i] = 1.0
-        below = []
-        for basis, pivot in zip(rows, factor.pivots, strict=True):
+        below: list[Array] = [0.0] * i
+        for j in [*range(i), *range(i)]:  # twice, for the second takes out what rounding left
+            basis, pivot = rows[j], factor.pivots[j]
             share = sum(row[k] * basis[k] for k in row.keys() & basis.keys()) / pivot
             row = {k: row.get(k, 0.0) - share * basis.get(k, 0.0) for k in row | basis}
-            below.append(share)
+            below[j] = below[j] + share
         rows.append(row)
         factor.below.append(below)
         factor.pivots.append(sum(value * value for value in row.values()))

@@ -228,7 +228,7 @@ def draw_group_effects(
     if rows is not None:
         values, codes = row_values(statistics, formula, _Frame(rows))
         chosen = [column for term in made.terms for column in term.columns]
-        x = np.concatenate([np.ones((len(values), made.intercept)), values[:, chosen]], axis=1)
+        x = np.concatenate([np.ones((len(values), int(made.intercept))), values[:, chosen]], axis=1)
         mean = coefficients @ (x - data.centre).T
         for effect, drawn_effects in zip(made.effects, effects, strict=True):
             z = 1.0 if effect.column is None else values[:, effect.column]

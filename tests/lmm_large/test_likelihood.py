@@ -213,3 +213,16 @@ def test_effects_have_the_mean_and_covariance_of_the_closed_form(offset, spreads
         assert np.all(np.abs(found.mean(axis=1) - mean) <= 4.5 * sd / np.sqrt(draws) + 1e-12)
         scale = np.outer(sd, sd) * np.sqrt(2 / draws) * 4.5 + 1e-12
         assert np.all(np.abs(np.cov(found) - cov) <= scale)
+
+
+def test_effects_a_million_million_times_the_residual_spread():
+    columns, response, codes, _ = a_problem()
+    columns = {"x": columns["x"], "u": 2 * columns["x"], "w": columns["w"]}
+    rows = pseudo_rows(design_of(columns, response, codes, ["1", "x", "u"]))
+    where = {
+        "coefficients": np.array([0.0, 1.0, 1e10, 0.5]),
+        "sigma": 1.0,
+        "spreads": [np.array([0.0]), np.array([1e-3]), np.array([1e12])],
+    }
+    exact = exact_log_likelihood(rows, columns, response, codes, ["1", "x", "u"], where)
+    assert abs(log_likelihood(rows, **where) - exact) <= 1e-9 * (abs(exact) + 24)
