@@ -84,19 +84,22 @@ class Mutant(NamedTuple):
     function: int | None
     """Where the innermost function around the change begins; None at the module's own level."""
     code: str
+    original: str
 
 
 def mutants_of(path: str) -> list[Mutant]:
     """All mutants of a module, in the order of its lines."""
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    found = {}
+    original = (ROOT / path).read_text(encoding="utf-8")
+    tree, found = ast.parse(original), {}
     for owner, field, index, function, node in _places(tree):
         for kind, changed in _changes(node):
             _put(owner, field, index, changed)
             code = ast.unparse(ast.fix_missing_locations(tree))
             _put(owner, field, index, node)
             told = (ast.unparse(node), "(left out)" if kind == "left out" else ast.unparse(changed))
-            found[code] = Mutant(path, node.lineno, kind, *map(_short, told), function, code)
+            found[code] = Mutant(
+                path, node.lineno, kind, *map(_short, told), function, code, original
+            )
     found.pop(ast.unparse(tree), None)
     return list(found.values())
 
@@ -272,7 +275,7 @@ def tests_for(mutant: Mutant, known: Watched) -> list[str]:
     if mutant.function is None or not tests:
         own = [names for f, names in known.callers.items() if f.startswith(f"{mutant.path}:")]
         tests |= {test for names in own for test in names}
-        words = re.compile(rf"\b(?:{'|'.join(map(re.escape, _names(mutant.path)))})\b")
+        words = re.compile(rf"\b(?:{'|'.join(map(re.escape, _names(mutant)))})\b")
         files = {test.split("::")[0] for test in known.seconds}
         mention = {file for file in files if words.search((ROOT / file).read_text("utf-8"))}
         tests |= {test for test in known.seconds if test.split("::")[0] in mention}
@@ -285,10 +288,10 @@ def tests_for(mutant: Mutant, known: Watched) -> list[str]:
     return chosen
 
 
-def _names(path: str) -> list[str]:
+def _names(mutant: Mutant) -> list[str]:
     """The module's own name and those that it defines."""
-    names = [Path(path).stem]
-    for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+    names = [Path(mutant.path).stem]
+    for node in ast.parse(mutant.original).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.append(node.name)
         elif isinstance(node, ast.Assign):
@@ -380,7 +383,7 @@ def hunt(sample: list[Mutant], known: dict[str, Watched], folders: list[Path]) -
             else:
                 os.waitpid(process, 0)
                 verdict = ("killed", "the time limit")
-            shutil.copy(ROOT / mutant.path, folder / mutant.path)
+            (folder / mutant.path).write_text(mutant.original, encoding="utf-8")
             del running[process]
             free.append(folder)
             yield mutant, *verdict, time.monotonic() - began
