@@ -43,7 +43,7 @@ ROOMS = {
     "bookbuild": ["tests/bookbuild", "tests/book"],
 }
 LIBRARIES = ("pytest", "hypothesis", "pandas", "scipy.stats", "seaborn", "arviz", "bambi", "nutpie")
-OPTIONS = ["-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+OPTIONS = ["-q", "-p", "no:cacheprovider"]
 SEEN = "MUTANTS_SEEN"
 STARTUP = f"import os\nif {SEEN!r} in os.environ:\n    import tests.mutants as m; m.watch()\n"
 LONGEST = 300  # seconds of tests for one mutant, as measured without it
