@@ -220,8 +220,9 @@ def note(places: list[str]) -> None:
 
     clock = _Clock()
     status = int(pytest.main([*OPTIONS, *places], [clock]))
-    Path(os.environ[SEEN], "seconds.json").write_text(json.dumps(clock.seconds), encoding="utf-8")
-    sys.exit(status)
+    passed = {name: t for name, t in clock.seconds.items() if name not in clock.failed}
+    Path(os.environ[SEEN], "seconds.json").write_text(json.dumps(passed), encoding="utf-8")
+    sys.exit(0 if status == 1 and passed else status)
 
 
 class _Clock:
@@ -229,14 +230,20 @@ class _Clock:
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
+        self.failed: set[str] = set()
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         sys.monitoring.restart_events()
         self.seconds[report.nodeid] += report.duration
+        if report.failed:
+            self.failed.add(report.nodeid)
 
 
 def watched(room: str, folder: Path) -> Watched:
-    """Run the tests of a room in a copy; they must pass. Kept for as long as nothing changes."""
+    """Run the tests of a room in a copy. Kept for as long as nothing changes.
+
+    A test that fails without a mutant is told and left out: it would kill everything.
+    """
     key = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.suffix in {".py", ".css", ".js", ".txt"}):
         key.update(path.read_bytes())
@@ -251,7 +258,8 @@ def watched(room: str, folder: Path) -> Watched:
             cwd=folder, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
-            raise SystemExit(f"{room}: the tests fail without a mutant\n{done.stdout[-3000:]}")
+            raise SystemExit(f"{room}: the tests cannot be run\n{done.stdout[-3000:]}")
+        print(*re.findall(r"^FAILED \S+", done.stdout, re.MULTILINE), sep="\n", flush=True)
         seconds = json.loads((seen / "seconds.json").read_text(encoding="utf-8"))
         callers = defaultdict(set)
         for file in seen.glob("[0-9]*"):
