@@ -1,12 +1,19 @@
-"""Which tests `make check` leaves out; random examples are the same but in the weekly run."""
+"""What holds for all tests: none falls by chance, and `make check` leaves the slow ones out."""
 
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no fault of a test's. `--hypothesis-profile=new` tries other examples.
+settings.register_profile(
+    "new", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("same", settings.get_profile("new"), derandomize=True, database=None)
+settings.load_profile("same")
 
 TESTS = Path(__file__).parent
-SLOW = [  # nearly every test of these fits, runs the press, or opens a browser
+SLOW = [  # nearly every test of these fits, runs the press, or opens a browser; others are marked
     "bookbuild/test_execute.py",
     "bookbuild/test_line.py",
     "lmm_large/test_group_statistics_parity.py",
@@ -23,8 +30,3 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path in slow:
             item.add_marker(pytest.mark.slow)
-
-
-settings.register_profile("same", derandomize=True, deadline=None)
-settings.register_profile("new", deadline=None)
-settings.load_profile("same")

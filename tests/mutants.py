@@ -43,7 +43,7 @@ ROOMS = {
     "bookbuild": ["tests/bookbuild", "tests/book"],
 }
 LIBRARIES = ("pytest", "hypothesis", "pandas", "scipy.stats", "seaborn", "arviz", "bambi", "nutpie")
-OPTIONS = ["-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+OPTIONS = ["-q", "-p", "no:cacheprovider"]
 SEEN = "MUTANTS_SEEN"
 STARTUP = f"import os\nif {SEEN!r} in os.environ:\n    import tests.mutants as m; m.watch()\n"
 LONGEST = 300  # seconds of tests for one mutant, as measured without it
@@ -84,19 +84,22 @@ class Mutant(NamedTuple):
     function: int | None
     """Where the innermost function around the change begins; None at the module's own level."""
     code: str
+    original: str
 
 
 def mutants_of(path: str) -> list[Mutant]:
     """All mutants of a module, in the order of its lines."""
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    found = {}
+    original = (ROOT / path).read_text(encoding="utf-8")
+    tree, found = ast.parse(original), {}
     for owner, field, index, function, node in _places(tree):
         for kind, changed in _changes(node):
             _put(owner, field, index, changed)
             code = ast.unparse(ast.fix_missing_locations(tree))
             _put(owner, field, index, node)
             told = (ast.unparse(node), "(left out)" if kind == "left out" else ast.unparse(changed))
-            found[code] = Mutant(path, node.lineno, kind, *map(_short, told), function, code)
+            found[code] = Mutant(
+                path, node.lineno, kind, *map(_short, told), function, code, original
+            )
     found.pop(ast.unparse(tree), None)
     return list(found.values())
 
@@ -217,8 +220,9 @@ def note(places: list[str]) -> None:
 
     clock = _Clock()
     status = int(pytest.main([*OPTIONS, *places], [clock]))
-    Path(os.environ[SEEN], "seconds.json").write_text(json.dumps(clock.seconds), encoding="utf-8")
-    sys.exit(status)
+    passed = {name: t for name, t in clock.seconds.items() if name not in clock.failed}
+    Path(os.environ[SEEN], "seconds.json").write_text(json.dumps(passed), encoding="utf-8")
+    sys.exit(0 if status == 1 and passed else status)
 
 
 class _Clock:
@@ -226,14 +230,20 @@ class _Clock:
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
+        self.failed: set[str] = set()
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         sys.monitoring.restart_events()
         self.seconds[report.nodeid] += report.duration
+        if report.failed:
+            self.failed.add(report.nodeid)
 
 
 def watched(room: str, folder: Path) -> Watched:
-    """Run the tests of a room in a copy; they must pass. Kept for as long as nothing changes."""
+    """Run the tests of a room in a copy. Kept for as long as nothing changes.
+
+    A test that fails without a mutant is told and left out: it would kill everything.
+    """
     key = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.suffix in {".py", ".css", ".js", ".txt"}):
         key.update(path.read_bytes())
@@ -248,7 +258,8 @@ def watched(room: str, folder: Path) -> Watched:
             cwd=folder, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
-            raise SystemExit(f"{room}: the tests fail without a mutant\n{done.stdout[-3000:]}")
+            raise SystemExit(f"{room}: the tests cannot be run\n{done.stdout[-3000:]}")
+        print(*re.findall(r"^FAILED \S+", done.stdout, re.MULTILINE), sep="\n", flush=True)
         seconds = json.loads((seen / "seconds.json").read_text(encoding="utf-8"))
         callers = defaultdict(set)
         for file in seen.glob("[0-9]*"):
@@ -272,7 +283,7 @@ def tests_for(mutant: Mutant, known: Watched) -> list[str]:
     if mutant.function is None or not tests:
         own = [names for f, names in known.callers.items() if f.startswith(f"{mutant.path}:")]
         tests |= {test for names in own for test in names}
-        words = re.compile(rf"\b(?:{'|'.join(map(re.escape, _names(mutant.path)))})\b")
+        words = re.compile(rf"\b(?:{'|'.join(map(re.escape, _names(mutant)))})\b")
         files = {test.split("::")[0] for test in known.seconds}
         mention = {file for file in files if words.search((ROOT / file).read_text("utf-8"))}
         tests |= {test for test in known.seconds if test.split("::")[0] in mention}
@@ -285,10 +296,10 @@ def tests_for(mutant: Mutant, known: Watched) -> list[str]:
     return chosen
 
 
-def _names(path: str) -> list[str]:
+def _names(mutant: Mutant) -> list[str]:
     """The module's own name and those that it defines."""
-    names = [Path(path).stem]
-    for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+    names = [Path(mutant.path).stem]
+    for node in ast.parse(mutant.original).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.append(node.name)
         elif isinstance(node, ast.Assign):
@@ -380,7 +391,7 @@ def hunt(sample: list[Mutant], known: dict[str, Watched], folders: list[Path]) -
             else:
                 os.waitpid(process, 0)
                 verdict = ("killed", "the time limit")
-            shutil.copy(ROOT / mutant.path, folder / mutant.path)
+            (folder / mutant.path).write_text(mutant.original, encoding="utf-8")
             del running[process]
             free.append(folder)
             yield mutant, *verdict, time.monotonic() - began

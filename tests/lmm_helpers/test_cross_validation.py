@@ -190,7 +190,9 @@ def test_the_refusal_names_the_group_whose_refit_failed(few_visits, monkeypatch)
     passed = iter([True, False])
 
     def second_fails(fit):
-        return judge_convergence(fit).assign(passed=next(passed))
+        verdict = judge_convergence(fit)
+        verdict["passed"] = next(passed)
+        return verdict
 
     monkeypatch.setattr(cross_validation, "judge_convergence", second_fails)
     with pytest.raises(RuntimeError, match='the refit without "it\'s" fails divergences'):
