@@ -61,15 +61,14 @@ def article_models():
 
 
 def bounce_models():
-    """The first three candidates of the book under the names of `reference/`."""
-    return dict(zip(CANDIDATES, candidate_models(load_bounce()).values(), strict=False))
+    """The first three candidates, and the chosen model, under the names of `reference/`."""
+    candidates = dict(zip(CANDIDATES, candidate_models(load_bounce()).values(), strict=False))
+    return candidates | {"unequal_spread": chosen_model(load_bounce())}
 
 
 def bounce_within_models():
-    """The fourth candidate and the chosen model."""
-    visits = load_bounce()
-    fourth = candidate_models(visits)["within and between"]
-    return {"within_between": fourth, "unequal_spread": chosen_model(visits)}
+    """The fourth candidate."""
+    return {"within_between": candidate_models(load_bounce())["within and between"]}
 
 
 def sleepstudy_model(nights):
@@ -96,8 +95,8 @@ DATA = {
 }
 CANDIDATES = ["regression", "varying_intercept", "varying_slope"]
 MODELS = {
-    "bounce": CANDIDATES,
-    "bounce_within": ["within_between", "unequal_spread"],
+    "bounce": [*CANDIDATES, "unequal_spread"],
+    "bounce_within": ["within_between"],
     "article": CANDIDATES,
     "sleepstudy": ["varying_slope"],
 }
@@ -165,8 +164,10 @@ def assert_same(ours, theirs):
     means = agreement(ours, theirs)["difference"]
     assert means.abs().max() < 4, means.sort_values()
     assert np.sqrt((means**2).mean()) < 2, "single differences are small, but all lie one way"
-    sds = ours["sd"] / theirs["sd"].reindex(ours.index)
-    assert sds.between(0.9, 1.1).all(), sds.sort_values()
+    theirs = theirs.reindex(ours.index)
+    sds = ours["sd"] / theirs["sd"]  # heavy tails move an sd by more than a tenth: its own error
+    away = (ours["sd"] - theirs["sd"]) / np.hypot(ours["mcse_sd"], theirs["mcse_sd"])
+    assert (sds.between(0.9, 1.1) | (away.abs() < 4)).all(), sds.sort_values()
 
 
 def test_bambi_agrees_with_brms(both):
