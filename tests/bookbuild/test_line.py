@@ -247,7 +247,7 @@ def test_faults_of_sources_stop_the_press_before_anything_runs(line):
     line.notebook("two", "assert True")
     status, output = line.run("doit", "-n", "2")
     assert status == 1
-    assert "STOPPED at source:\n  - two, cell 1 (c1): `assert` in line 1 has no message" in output
+    assert "STOPPED at source:\n  - two, cell 1 (c1): `assert True` has no message" in output
     assert "cells" not in output
 
 
