@@ -118,9 +118,10 @@ def both(request):
     set_up_chapter()
     data, name = request.param
     model = DATA[data]()[name]
-    fit = sampled(model)
+    draws = 16_000 if name == "within_between" else 4000  # its average county has heavy tails
+    fit = sampled(model, draws)
     table = az.summary(fit, round_to="none")
-    fit = fit.isel(draw=slice(None, None, 4))  # enough for an elpd, and quickly scored
+    fit = fit.isel(draw=slice(None, None, draws // 1000))  # enough for an elpd, quickly scored
     model.compute_log_likelihood(fit)
     theirs = reference_fit(f"{data}_brms", name)
     scores = az.loo(fit, pointwise=True)
@@ -129,13 +130,13 @@ def both(request):
     return table, scores.elpd_i.sum().item(), scores.se, theirs
 
 
-def sampled(model):
+def sampled(model, draws=4000):
     fit = model.fit(
         inference_method="nutpie",
-        draws=4000,
+        draws=draws,
         chains=4,
         random_seed=20,
-        target_accept=0.95,
+        target_accept=0.98,
         progressbar=False,
     )
     check_convergence(fit)
@@ -164,10 +165,8 @@ def assert_same(ours, theirs):
     means = agreement(ours, theirs)["difference"]
     assert means.abs().max() < 4, means.sort_values()
     assert np.sqrt((means**2).mean()) < 2, "single differences are small, but all lie one way"
-    theirs = theirs.reindex(ours.index)
-    sds = ours["sd"] / theirs["sd"]  # heavy tails move an sd by more than a tenth: its own error
-    away = (ours["sd"] - theirs["sd"]) / np.hypot(ours["mcse_sd"], theirs["mcse_sd"])
-    assert (sds.between(0.9, 1.1) | (away.abs() < 4)).all(), sds.sort_values()
+    sds = ours["sd"] / theirs["sd"].reindex(ours.index)
+    assert sds.between(0.9, 1.1).all(), sds.sort_values()
 
 
 def test_bambi_agrees_with_brms(both):
