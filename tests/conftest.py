@@ -14,10 +14,14 @@ settings.load_profile("same")
 
 TESTS = Path(__file__).parent
 SLOW = [  # nearly every test of these fits, runs the press, or opens a browser; others are marked
+    "bookbuild/test_contracts.py",
     "bookbuild/test_execute.py",
+    "bookbuild/test_freshness.py",
     "bookbuild/test_line.py",
+    "bookbuild/test_watch.py",
     "lmm_large/test_group_statistics_parity.py",
     "lmm_large/test_marginal_model.py",
+    "lmm_large/test_posteriors.py",
     "lmm_helpers/test_recovery.py",
     "reference/test_parity.py",
     "site/test_flipbook_player.py",

@@ -186,6 +186,7 @@ def test_a_refit_that_does_not_converge_is_refused(few_visits):
         scores(few_visits, "time ~ age", {}, draws=20, tune=20)
 
 
+@pytest.mark.slow
 def test_the_refusal_names_the_group_whose_refit_failed(few_visits, monkeypatch):
     passed = iter([True, False])
 

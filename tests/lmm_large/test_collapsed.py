@@ -62,6 +62,7 @@ def quadrature(visits, slopes):
     return {name: np.tensordot(share, values, (over, over)) for name, values in means.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slopes", [False, True])
 def test_agrees_with_quadrature_over_twenty_seeds(statistics, slopes):
     visits = load_bounce()
@@ -150,6 +151,7 @@ def test_single_rows_and_single_groups_are_fitted(groups):
     assert np.isfinite(found.draws["1|g"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("response", [np.zeros(40), np.resize([1e100, -1e100], 40)])
 def test_data_that_no_spread_fits_are_refused(response):
     statistics, priors = rows_and_priors(response, np.arange(40) % 4)
@@ -157,6 +159,7 @@ def test_data_that_no_spread_fits_are_refused(response):
         collapsed_posterior(statistics, priors=priors, seed=1)
 
 
+@pytest.mark.slow
 def test_a_standard_deviation_that_piles_up_at_zero():
     refused = 0
     rng = np.random.default_rng(5)
@@ -217,6 +220,7 @@ def test_a_seed_gives_the_same_draws(statistics):
     np.testing.assert_array_equal(one.draws["1|county"], two.draws["1|county"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlated", [False, True])
 def test_children_are_fitted_with_at_most_one_refusal_in_forty(children, correlated):
     statistics = group_statistics(children, "distance ~ age * sex + (age | subject)")

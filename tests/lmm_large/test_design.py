@@ -97,6 +97,7 @@ def cases(draw):
     return rows, f"y ~ {zero}{' + '.join(terms)} + ({effects} | g)"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @settings(max_examples=60, deadline=None)
 @given(cases())

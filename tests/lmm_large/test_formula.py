@@ -40,6 +40,7 @@ def formulas(draw):
     return f"y ~ {right}"
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(formulas())
 def test_formulas_mean_what_formulae_says(text):

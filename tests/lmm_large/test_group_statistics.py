@@ -629,6 +629,7 @@ CELLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "line"), [("duckdb", 3), ("duckdb", 20_900), ("dask", 3)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_bad_cell_in_one_csv_file(tmp_path, kind, line, cell):
@@ -657,6 +658,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 def test_an_interrupted_query_ends_and_leaves_nothing_behind(tmp_path):
     """In a process of its own: with the rows it asks for it would run for hours."""
     done = subprocess.run(
@@ -680,6 +682,7 @@ def kill_one_worker(part, marker):
     return part
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_worker_process_killed_in_the_middle(tmp_path):
     from distributed import Client, LocalCluster

@@ -76,6 +76,7 @@ def problems(draw):
     return columns, response, codes, [name for name, _, _ in effects], where
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(problems())
 def test_equals_the_dense_normal_density(problem):
