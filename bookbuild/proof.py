@@ -12,9 +12,7 @@ from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Any
 
-import yaml
-
-from bookbuild import claims, contracts, freshness, markup, prose, python
+from bookbuild import claims, contracts, freshness, markup, measures, prose, python
 from bookbuild.chapters import (
     BOOK,
     Cell,
@@ -35,8 +33,6 @@ MOST_LINES = 20
 SHORTEST_ALT = 60
 MOST_HTML = 700_000
 MOST_TEXT = 50_000
-MEMORY = BOOK / "_memory.yml"  # the most memory a chapter may use, in MB
-MOST_MEMORY = 1200  # of a chapter that MEMORY does not name
 CITATION = re.compile(r"\]\(cite:([^)]*)\)")
 BIB_ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^,\s]+)\s*,", re.M)
 PADDED = re.compile(r"(\S)\1{3}|(.{10,})\2")
@@ -87,6 +83,8 @@ def _of_book() -> Iterator[str]:
                 yield f"{place}: the {what} {word!r} is used more than once: give each its own"
     for page in prose.declared().keys() - pages():
         yield f"{prose.NUMBERS}: {page!r} is no page of _toc.yml: remove it"
+    for page in measures.allowed().keys() - pages():
+        yield f"{measures.ALLOWED}: {page!r} is no page of _toc.yml: remove it"
     yield from _of_files()
     yield from _of_bibliography()
     yield from contracts.faults_of_the_book()
@@ -152,6 +150,7 @@ def of_source(chapter: str) -> list[str]:
         *_of_ids(chapter, notebook),
         *(f for place, cell in placed_cells(chapter, notebook) for f in _of_cell(place, cell)),
         *_of_claims(chapter, notebook),
+        *measures.faults_of_source(chapter, notebook),
         *(
             f"{place}: the seed `{seed}` comes from a clock or from chance: derive it from SEED"
             for place, seed in python.seeds_by_chance(chapter, notebook)
@@ -275,7 +274,7 @@ def of_executed(chapter: str) -> list[str]:
         ),
         *_of_evaluated(chapter, notebook, noted["claims"], places),
         *_of_titles(chapter, notebook),
-        *_of_memory(chapter, noted["cost"]["peak_memory_mb"]),
+        *measures.faults(chapter),
         *contracts.faults(chapter),
     ]
 
@@ -322,15 +321,6 @@ def _of_titles(chapter: str, notebook: Notebook) -> Iterator[str]:
         for words in contracts.words(figure.description or {}):
             for number in sorted(typed & {*prose.NUMERAL.findall(words)}):
                 yield f"{figure.place}: the number {number} in {words!r} is typed: format a value"
-
-
-def _of_memory(chapter: str, peak: int) -> list[str]:
-    """A chapter must fit on a small machine."""
-    declared = yaml.safe_load(MEMORY.read_text(encoding="utf-8")) if MEMORY.is_file() else {}
-    most = (declared or {}).get(chapter, MOST_MEMORY)
-    if peak <= most:
-        return []
-    return [f"{chapter}: uses {peak} MB, the most is {most} ({MEMORY}): keep fewer draws at a time"]
 
 
 def _of_output(place: Place, output: dict[str, Any]) -> list[str]:

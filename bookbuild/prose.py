@@ -67,6 +67,11 @@ def tokens(text: str) -> Iterator[Token]:
             yield from tokens(content if "{figure}" not in token.info else content[len(title) :])
 
 
+def paragraphs(text: str) -> list[str]:
+    """What is read in a text: headings, sentences, cells of tables."""
+    return [token.content for token in tokens(text) if token.type == "inline"]
+
+
 def numerals(text: str) -> list[str]:
     """The numbers that a reader meets in a text; digits within names (lme4) are none."""
     found = []

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from bookbuild import claims, freshness, progress, site
+from bookbuild import claims, freshness, measures, progress, site
 from bookbuild.chapters import (
     BOOK,
     BUILD,
@@ -61,7 +61,7 @@ def key() -> str:
     """The content key of the site: all from which it is made, without what execution cost."""
     records = {name: {**freshness.noted(name), "cost": None} for name in chapters()}
     written = [executed(name) if name in records else page_source(name) for name in pages()]
-    ours = [*Path(__file__).parent.glob("s*.py"), Path(claims.__file__), Path(__file__)]
+    ours = [*Path(__file__).parent.glob("*.py"), measures.ALLOWED]
     files = [*CONFIGURATION, *written, *_accessories(), *ours, freshness.LOCK]
     return freshness.combined({**records, **{str(path): freshness.sha256(path) for path in files}})
 
@@ -172,10 +172,12 @@ def _texts() -> Iterator[tuple[str, str]]:
     for name in pages():
         if name in chapters():
             notebook = _for_pages(read_notebook(executed(name)))
+            first = next(c for c in notebook["cells"] if c["cell_type"] == "markdown")
+            first["source"] = measures.timed(name, first["source"])
             yield name, json.dumps(claims.linked(name, notebook))
         else:
             page = page_source(name).read_text(encoding="utf-8")
-            yield name, page.replace(BUILD_RECORD, build_record())
+            yield name, measures.timed(name, page.replace(BUILD_RECORD, build_record()))
 
 
 def _for_pages(notebook: dict[str, Any]) -> dict[str, Any]:

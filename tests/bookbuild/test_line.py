@@ -228,6 +228,7 @@ def _look_at_the_pages(book):
     assert "assert k" not in one
     assert "3 claims of this chapter</span></a> were checked when this page was made." in one
     assert 'href="appendix/claims.html#claims-one"' in one
+    assert re.search(r"</h1>\s*<p><em>About 2 minutes\.</em></p>", one)
     assert "1 claim of this chapter</span></a> was checked" in page(book, "two")
     claims = page(book, "appendix/claims")
     assert "<p>`2` is *more* than a|b $x$ &lt;b&gt; [c](d)</p>" in claims

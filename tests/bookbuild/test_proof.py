@@ -279,6 +279,11 @@ def test_each_fault_of_a_result_is_found(clean, name):
         assert proof.of_results() == [], "\n".join(proof.of_results())
 
 
+def test_the_measures_of_a_chapter_are_held(clean):
+    clean.write("book/_measures.yml", "one:\n  words: 3\n")
+    assert "one: 12 words, the most is 3: cut" in proof.of_results()[0]
+
+
 def test_a_figure_cell_shows_nothing_else(clean):
     outputs = read_json(executed("one"))["cells"][1]["outputs"]
     text = {"output_type": "execute_result", "data": {"text/plain": "[<Line2D>]"}, "metadata": {}}

@@ -322,16 +322,3 @@ def test_a_large_output_is_refused_in_no_time(watched):
     assert time.monotonic() - began < 40
     (fault,) = proof.of_executed("one")
     assert "cell 3 (c3): an output of more than" in fault
-
-
-def test_memory_has_a_ceiling(watched):
-    assert executed_faults(watched, "SEED = 20", CLAIM) == []
-    noted = json.loads(record("one").read_text(encoding="utf-8"))
-    peak = noted["cost"]["peak_memory_mb"]
-    watched.write("book/_memory.yml", f"one: {peak}\n")
-    assert proof.of_executed("one") == []
-    watched.write("book/_memory.yml", f"one: {peak - 1}\n")
-    assert proof.of_executed("one") == [
-        f"one: uses {peak} MB, the most is {peak - 1} (book/_memory.yml): "
-        "keep fewer draws at a time"
-    ]
