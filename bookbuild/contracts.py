@@ -6,7 +6,6 @@ rewrites the contracts; git shows what was accepted.
 """
 
 import base64
-import html
 import json
 import os
 import re
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import jinja2
 
 from bookbuild import claims
 from bookbuild.chapters import (
@@ -231,30 +232,12 @@ def _page(found: dict[str, dict[str, list[str]]]) -> str:
     """All figures beside the ones accepted before, the changed ones first."""
     drawn = [(chapter, figure) for chapter in found for figure in figures(chapter)]
     drawn.sort(key=lambda pair: pair[1].name not in found[pair[0]])
-    rows = "".join(_row(chapter, f, found[chapter].get(f.name, [])) for chapter, f in drawn)
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Figures to accept</title>'
-        "<style>body{font:16px sans-serif;margin:2em}img{max-width:100%}section{display:grid;"
-        "grid-template-columns:1fr 1fr;gap:1em;border-top:1px solid}header{grid-column:1/3}"
-        f"</style><h1>Figures: accepted before, and now</h1>{rows}</html>\n"
-    )
-
-
-def _row(chapter: str, figure: Figure, changes: list[str]) -> str:
-    accepted = _accepted(chapter, figure.name)
-    before = "<p>no earlier picture on this machine</p>"
-    if accepted.is_file():
-        before = _picture(base64.b64encode(accepted.read_bytes()).decode(), "as accepted before")
-    items = "".join(f"<li>{html.escape(change)}</li>" for change in changes or ["no difference"])
-    return (
-        f"<section><header><h2>{html.escape(f'{chapter}: {figure.name}')}</h2><ul>{items}</ul>"
-        f"<p>Caption: {html.escape(figure.caption)}</p><p>Alt: {html.escape(figure.alt)}</p>"
-        f"</header><div>{before}</div><div>{_picture(figure.png, figure.alt)}</div></section>"
-    )
-
-
-def _picture(png: str, alt: str) -> str:
-    return f'<img src="data:image/png;base64,{html.escape(png)}" alt="{html.escape(alt)}">'
+    pictures = (_accepted(chapter, figure.name) for chapter, figure in drawn)
+    before = [base64.b64encode(p.read_bytes()).decode() if p.is_file() else "" for p in pictures]
+    changed = [found[chapter].get(figure.name, ["no difference"]) for chapter, figure in drawn]
+    template = Path(__file__).with_name("accept.html").read_text(encoding="utf-8")
+    rows = zip(drawn, before, changed, strict=True)
+    return str(jinja2.Template(template, autoescape=True).render(rows=rows))
 
 
 if __name__ == "__main__":

@@ -242,8 +242,6 @@ def _keep(
     reads: Sequence[Path],
 ) -> None:
     """Move the result to its place, then write the record that makes it one."""
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
-    draws_per_second = _draws_per_second(outputs)
     write_json(executed(chapter), notebook)
     used = {**defaults, **{name: json.dumps(value) for name, value in parameters.items()}}
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
@@ -255,11 +253,10 @@ def _keep(
         "notebook_sha256": freshness.sha256(executed(chapter)),
         "cells": len(code),
         **{kind: [{**one, "cell": ids[one["cell"]]} for one in watched[kind]] for kind in watched},
-        "figures": sum("image/png" in output.get("data", {}) for output in outputs),
+        "figures": sum("image/png" in o.get("data", {}) for cell in code for o in cell["outputs"]),
         "cost": {
             "seconds": round(seconds, 1),
             "peak_memory_mb": round(peak / (1024**2 if sys.platform == "darwin" else 1024)),
-            "draws_per_second": draws_per_second,
         },
         "parameters": used,
         "seeds": {name: value for name, value in used.items() if "SEED" in name.upper()},
@@ -277,16 +274,6 @@ def _changed_since(started: float, reads: Sequence[Path]) -> list[str]:
     book = [path for path in below if not any(part.startswith(".") for part in path.parts)]
     changed = (path for path in {*reads, *book} - own if path.stat().st_mtime > started)
     return sorted(path.as_posix() for path in changed)
-
-
-def _draws_per_second(outputs: list[Cell]) -> float | None:
-    """Effective draws of the worst parameter a second; the clock leaves the notebook with it."""
-    shown = [output.get("metadata", {}).get("text/html", {}) for output in outputs]
-    noted = [metadata.pop("sampling", None) for metadata in shown]
-    verdicts = [sampling for sampling in noted if sampling]
-    seconds = sum(sampling["sampling_seconds"] for sampling in verdicts)
-    draws = sum(sampling["smallest_ess"] for sampling in verdicts)
-    return round(draws / seconds, 1) if seconds else None
 
 
 def _versions() -> dict[str, str]:

@@ -1,6 +1,4 @@
-"""Run at the start of every kernel: figures and verdicts are stored with notes on themselves.
-
-Each figure gets a description of what it shows, each verdict on a fit the speed of its sampler.
+"""Run at the start of every kernel: each figure is stored with a description of what it shows.
 
 IPython reads this file as the kernel's configuration, in a namespace of its own: no name of it
 reaches a chapter.  IPython's PNG printer is wrapped where the inline backend looks it up, so the
@@ -16,7 +14,6 @@ from collections.abc import Sized
 from typing import Any
 
 from IPython.core import pylabtools
-from IPython.core.formatters import HTMLFormatter
 
 from bookbuild.kernel_reads import note_reads
 
@@ -183,23 +180,7 @@ def _describe_figures() -> None:
     tools.print_figure, tools.retina_figure = described, described_fine
 
 
-def _time_verdicts() -> None:
-    """Store beside the table of `check_convergence` what it notes of the sampler's speed."""
-    formatter: Any = HTMLFormatter
-    plain = formatter.__call__
-
-    def timed(self: Any, shown: Any) -> Any:
-        html = plain(self, shown)
-        sampling = getattr(shown, "attrs", {})
-        if html is None or not isinstance(sampling, dict) or "sampling_seconds" not in sampling:
-            return html
-        return html, {"sampling": sampling}
-
-    formatter.__call__ = timed
-
-
 note_reads()
 _die_with_the_press()
 _end_quietly()
-_time_verdicts()
 _describe_figures()

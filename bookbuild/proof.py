@@ -7,7 +7,7 @@ import ast
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Any
@@ -146,108 +146,85 @@ def _of_markup(place: object, markdown: str) -> Iterator[str]:
 def of_source(chapter: str) -> list[str]:
     """Faults of a chapter as it is committed."""
     notebook = read_notebook(source(chapter))
+    ids = Counter(cell.get("id") for cell in notebook["cells"])
     return [
-        *_of_ids(chapter, notebook),
-        *(f for place, cell in placed_cells(chapter, notebook) for f in _of_cell(place, cell)),
+        *(f for p, cell in placed_cells(chapter, notebook) for f in _of_cell(p, cell, ids)),
         *_of_claims(chapter, notebook),
         *measures.faults_of_source(chapter, notebook),
         *(
             f"{place}: the seed `{seed}` comes from a clock or from chance: derive it from SEED"
             for place, seed in python.seeds_by_chance(chapter, notebook)
         ),
-        *(
-            fault
-            for place, tree in python.trees(chapter, notebook)
-            for fault in _of_code(place, tree)
-        ),
         *_of_page(chapter),
     ]
 
 
-def _of_code(place: Place, tree: ast.Module) -> Iterator[str]:
-    bodies = [body for node in ast.walk(tree) if isinstance(body := getattr(node, "body", 0), list)]
-    if any(a.end_lineno == b.lineno for body in bodies for a, b in pairwise(body)):
-        yield f"{place}: two statements on a line: give each a line of its own"
-
-
-def _clock(cell: Cell, patterns: dict[str, str]) -> dict[str, str]:
-    """The patterns of a clock, which a cell tagged `timing` may hold."""
-    return {} if "timing" in cell["metadata"].get("tags", []) else patterns
-
-
-def _of_ids(chapter: str, notebook: Notebook) -> list[str]:
-    ids = Counter(cell.get("id") for cell in notebook["cells"])
-    return [
-        f"{place}: has no id of its own: save the notebook with JupyterLab 4 (nbformat 4.5)"
-        for place, cell in placed_cells(chapter, notebook)
-        if not cell.get("id") or ids[cell["id"]] > 1
-    ]
-
-
-def _of_cell(place: Place, cell: Cell) -> list[str]:
+def _of_cell(place: Place, cell: Cell, ids: Counter[str | None]) -> Iterator[str]:
+    if not cell.get("id") or ids[cell["id"]] > 1:
+        yield f"{place}: has no id of its own: save the notebook with JupyterLab 4 (nbformat 4.5)"
     if cell["cell_type"] != "code":
-        return []
-    faults = []
-    hidden = cell["metadata"].get("jupyter", {}).get("source_hidden")
-    if claims.TAG in cell["metadata"].get("tags", []) and not hidden:
-        faults.append(f"{place}: holds claims: collapse its code (View, Collapse Selected Code)")
+        return
+    tags, lines = cell["metadata"].get("tags", []), cell["source"].splitlines()
+    if claims.TAG in tags and not cell["metadata"].get("jupyter", {}).get("source_hidden"):
+        yield f"{place}: holds claims: collapse its code (View, Collapse Selected Code)"
     if cell.get("outputs") or cell.get("execution_count") is not None:
-        faults.append(f"{place}: holds outputs: clear them before committing (Edit, Clear Outputs)")
-    lines = sum(bool(line.strip()) for line in cell["source"].splitlines())
-    if lines > MOST_LINES and "remove-input" not in cell["metadata"].get("tags", []):
-        faults.append(f"{place}: {lines} lines of code, the most is {MOST_LINES}: split the cell")
-    faults += _matches(place, "holds", [cell["source"]], HIDING | _clock(cell, CLOCK_CALL))
-    return faults + (_of_figure_metadata(place, cell) if _names_figure(cell) else [])
+        yield f"{place}: holds outputs: clear them before committing (Edit, Clear Outputs)"
+    number = sum(bool(line.strip()) for line in lines)
+    if number > MOST_LINES and "remove-input" not in tags:
+        yield f"{place}: {number} lines of code, the most is {MOST_LINES}: split the cell"
+    yield from _matches(cell, CLOCK_CALL, HIDING, [cell["source"]], f"{place}: holds")
+    if _names_figure(cell):
+        yield from _of_figure_metadata(place, cell)
 
 
-def _matches(place: Place, verb: str, texts: list[str], patterns: dict[str, str]) -> list[str]:
-    """What the patterns find in texts, and why it is a fault."""
-    return [
-        f"{place}: {verb} {found.group().strip()!r}, {why}"
-        for words in texts
-        for pattern, why in patterns.items()
-        if (found := re.search(pattern, words, re.M))
-    ]
+def _matches(
+    cell: Cell, of_clocks: dict[str, str], patterns: dict[str, str], texts: list[str], said: str
+) -> Iterator[str]:
+    """What the patterns find in texts, and why it is a fault; a `timing` cell may hold clocks."""
+    timing = "timing" in cell["metadata"].get("tags", [])
+    for pattern, why in (patterns if timing else patterns | of_clocks).items():
+        for found in [found for words in texts if (found := re.search(pattern, words, re.M))][:1]:
+            yield f"{said} {found.group().strip()!r}, {why}"
 
 
 def _names_figure(cell: Cell) -> bool:
     return not {"figure", "image"}.isdisjoint(cell["metadata"].get("mystnb", {}))
 
 
-def _of_figure_metadata(place: Place, cell: Cell) -> list[str]:
+def _of_figure_metadata(place: Place, cell: Cell) -> Iterator[str]:
     """Whether a figure has a name, a caption that says what to see, and an alternative text."""
     name, caption = (contracts.shown(cell, "figure", field) for field in ("name", "caption"))
     alt = contracts.shown(cell, "image", "alt").strip()
-    faults = []
+    said = f"{place}: mystnb.image.alt is {alt!r}"
     if not re.fullmatch(r"fig-[a-z0-9-]+", name):
-        faults.append(f"mystnb.figure.name is {name!r}: it must be fig- and lower-case words")
+        yield f"{place}: mystnb.figure.name is {name!r}: it must be fig- and lower-case words"
     if not caption.strip():
-        faults.append("no mystnb.figure.caption: say what to see")
+        yield f"{place}: no mystnb.figure.caption: say what to see"
     if len(alt) < SHORTEST_ALT or PurePath(alt).suffix.lower() in {".png", ".svg", ".jpg"}:
-        faults.append(
-            f"mystnb.image.alt is {alt!r}: describe the figure in {SHORTEST_ALT} characters or more"
-        )
+        yield f"{said}: describe the figure in {SHORTEST_ALT} characters or more"
     elif len({*alt.split()}) < 8 or PADDED.search(f"{alt} "):
-        faults.append(f"mystnb.image.alt is {alt!r}: padded, say what is there in words of its own")
+        yield f"{said}: padded, say what is there in words of its own"
     elif alt == caption.strip():
-        faults.append("the alt text repeats the caption: describe what the figure looks like")
-    return [f"{place}: {fault}" for fault in faults]
+        yield f"{place}: the alt text repeats the caption: describe what the figure looks like"
 
 
-def _of_claims(chapter: str, notebook: Notebook) -> list[str]:
+def _of_claims(chapter: str, notebook: Notebook) -> Iterator[str]:
     made = python.claims(chapter, notebook)
     if not made:
-        return [f"{chapter}: asserts nothing: add a cell that asserts what the prose claims"]
-    faults = []
+        yield f"{chapter}: asserts nothing: add a cell that asserts what the prose claims"
     for place, number, claim in made:
         said = f"{place}: `{ast.unparse(claim)[:80]}`"
         if claim.msg is None:
-            faults.append(f"{said} has no message: give the claim in words")
+            yield f"{said} has no message: give the claim in words"
         if number is None:
-            faults.append(f"{said} stands in a function or class: claim at the top level of a cell")
+            yield f"{said} stands in a function or class: claim at the top level of a cell"
         if python.cannot_fail(claim.test):
-            faults.append(f"{said} cannot fail: compare with what the chapter computes")
-    return faults
+            yield f"{said} cannot fail: compare with what the chapter computes"
+    for place, tree in python.trees(chapter, notebook):
+        nodes = [getattr(node, "body", None) for node in ast.walk(tree)]
+        bodies = [pairwise(body) for body in nodes if isinstance(body, list)]
+        if any(one.end_lineno == other.lineno for body in bodies for one, other in body):
+            yield f"{place}: two statements on a line: give each a line of its own"
 
 
 def of_executed(chapter: str) -> list[str]:
@@ -323,25 +300,24 @@ def _of_titles(chapter: str, notebook: Notebook) -> Iterator[str]:
                 yield f"{figure.place}: the number {number} in {words!r} is typed: format a value"
 
 
-def _of_output(place: Place, output: dict[str, Any]) -> list[str]:
-    if output["output_type"] == "error":
-        return [f"{place}: raises {output['ename']}: {output['evalue']}"]
-    if output.get("name") == "stderr":
-        quoted = text(output["text"]).strip()[:500]
-        return [f"{place}: writes to stderr, mend the cause or silence it by name:\n    {quoted}"]
+def _of_output(place: Place, output: dict[str, Any]) -> Iterator[str]:
     data = output.get("data", {})
     words = text(output.get("text", "")) + text(data.get("text/plain", ""))
-    if len(text(data.get("text/html", ""))) > MOST_HTML or len(words) > MOST_TEXT:
+    if output["output_type"] == "error":
+        yield f"{place}: raises {output['ename']}: {output['evalue']}"
+    elif output.get("name") == "stderr":
+        quoted = words.strip()[:500]
+        yield f"{place}: writes to stderr, mend the cause or silence it by name:\n    {quoted}"
+    elif len(text(data.get("text/html", ""))) > MOST_HTML or len(words) > MOST_TEXT:
         most = f"{MOST_HTML // 1000} kB of HTML or {MOST_TEXT // 1000} kB of text"
-        return [f"{place}: an output of more than {most}: show less"]
-    return []
+        yield f"{place}: an output of more than {most}: show less"
 
 
 def _of_words(place: Place, cell: Cell, output: dict[str, Any]) -> Iterator[str]:
     """What an output says that is true of this machine or this moment only; HTML not allowed."""
     data = {kind: text(content) for kind, content in output.get("data", {}).items()}
     words = [text(output.get("text", "")), *(data[kind] for kind in data if kind[:5] == "text/")]
-    yield from dict.fromkeys(_matches(place, "shows", words, PERSONAL | _clock(cell, CLOCK)))
+    yield from _matches(cell, CLOCK, PERSONAL, words, f"{place}: shows")
     for fault in markup.faults(data.get("text/html", "") + data.get("image/svg+xml", "")):
         yield f"{place}: {fault}"
     yield from _of_markup(place, data.get("text/markdown", ""))
@@ -349,28 +325,25 @@ def _of_words(place: Place, cell: Cell, output: dict[str, Any]) -> Iterator[str]
         yield f"{place}: shows a picture as Markdown: make it by a figure cell"
 
 
-def _of_images(place: Place, cell: Cell) -> list[str]:
-    images = list(_images(cell["outputs"]))
+def _of_images(place: Place, cell: Cell) -> Iterator[str]:
+    """A figure cell shows one image, made by matplotlib, and nothing else."""
+    images = [
+        max(kinds, key="image/png".__eq__)
+        for output in cell["outputs"]
+        if (kinds := [kind for kind in output.get("data", {}) if kind.startswith("image/")])
+    ]
     named = contracts.shown(cell, "figure", "name")
     if not images and not named:
-        return []
+        return
     if len(images) != 1:
-        return [f"{place}: makes {len(images)} images, must be one: {named or 'no figure name'}"]
-    if len(cell["outputs"]) != 1:
-        return [f"{place}: shows more than the figure {named}: end its last line with a semicolon"]
-    if claims.TAG in cell["metadata"].get("tags", []):
-        return [f"{place}: a cell of claims leaves the page: draw {named} in a cell of its own"]
-    kind, metadata = images[0]
-    faults = [] if _names_figure(cell) else _of_figure_metadata(place, cell)
-    if kind != "image/png" or "figure" not in metadata:
-        faults.append(f"{place}: an {kind} that nothing describes: draw it with matplotlib, as PNG")
-    return faults
-
-
-def _images(outputs: Iterable[dict[str, Any]]) -> Iterable[tuple[str, dict[str, Any]]]:
-    """The kind and the metadata of each image, at most one an output."""
-    for output in outputs:
-        kinds = [kind for kind in output.get("data", {}) if kind.startswith("image/")]
-        if kinds:
-            kind = "image/png" if "image/png" in kinds else kinds[0]
-            yield kind, output.get("metadata", {}).get(kind, {})
+        yield f"{place}: makes {len(images)} images, must be one: {named or 'no figure name'}"
+    elif len(cell["outputs"]) != 1:
+        yield f"{place}: shows more than the figure {named}: end its last line with a semicolon"
+    elif claims.TAG in cell["metadata"].get("tags", []):
+        yield f"{place}: a cell of claims leaves the page: draw {named} in a cell of its own"
+    else:
+        if not _names_figure(cell):
+            yield from _of_figure_metadata(place, cell)
+        described = cell["outputs"][0].get("metadata", {}).get(images[0], {})
+        if images != ["image/png"] or "figure" not in described:
+            yield f"{place}: an {images[0]} that nothing describes: draw it with matplotlib, as PNG"

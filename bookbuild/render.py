@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from bookbuild import claims, freshness, measures, progress, site
@@ -45,8 +46,8 @@ JUPYTER_BOOK = (
 PRESS = Path(__file__).parents[1]  # where Sphinx finds the extensions of this package
 BUILD_RECORD = "<!-- build record -->"
 CITATION = re.compile(r"\[([^\]]*)\]\(cite:([^)\s]+)\)")
+COST = {"seconds": "Seconds", "peak_memory_mb": "Peak memory (MB)"}
 MADE = ["chapter", "cells", "claims", "figures", "fits"]
-COST = ["Chapter", "Seconds", "Peak memory (MB)", "Effective draws per second"]
 PROBLEM = re.compile(r"WARNING:|ERROR:|Error:|Exception")
 NOTEBOOK_LINE = re.compile(r"\.ipynb:(\d+)(\d{4}):")  # as myst-nb counts: cell and line in one
 
@@ -193,33 +194,22 @@ def build_record() -> str:
     """How this book was built, as Markdown tables."""
     records = [freshness.noted(chapter) for chapter in chapters()]
     made = [
-        [*(_number(noted[field]) for field in MADE), _seeds(noted), noted["key"][:8]]
+        {what.title(): n if isinstance(n := noted[what], str | int) else len(n) for what in MADE}
+        | {"Seeds": ", ".join(f"{name} = {value}" for name, value in noted["seeds"].items())}
+        | {"Key": noted["key"][:8]}
         for noted in records
     ]
-    cost = [[n["chapter"], *(str(v or "") for v in n["cost"].values())] for n in records]
+    cost = [
+        {"Chapter": noted["chapter"], **{COST[what]: noted["cost"][what] for what in COST}}
+        for noted in records
+    ]
     versions = {name: v for noted in records for name, v in sorted(noted["versions"].items())}
-    python = versions.pop("python", "")
-    return "\n\n".join(
-        [
-            _table([*map(str.title, MADE), "Seeds", "Key"], made),
-            _table(COST, cost),
-            f"Executed with Python {python} on a machine with {os.cpu_count()} cores.",
-            _table(["Library", "Version"], [[name, v] for name, v in versions.items()]),
-        ]
-    )
-
-
-def _number(noted: Any) -> str:
-    return str(len(noted) if isinstance(noted, list) else noted)
-
-
-def _seeds(noted: dict[str, Any]) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in noted["seeds"].items())
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    libraries = [{"Library": name, "Version": version} for name, version in versions.items()]
+    tables = [
+        pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+        for rows in (made, cost, libraries)
+    ]
+    return "\n\n".join([*tables, f"The machine has {os.cpu_count()} cores."])
 
 
 if __name__ == "__main__":

@@ -28,69 +28,51 @@ class Tabs(SphinxTransform):
 
     def apply(self, **_: Any) -> None:
         """Rebuild every section that holds a marker."""
-        for parent in {id(m.parent): m.parent for m in self.document.findall(_is_marker)}.values():
-            parent.children = _with_tabs(list(parent.children))
-            for child in parent.children:
-                child.parent = parent
+        for parent in {marker.parent: 0 for marker in self.document.findall(_marker)}:
+            children, parent.children = parent.children, []
+            parent.extend(_with_tabs(children))
 
 
-def _marker(node: nodes.Node) -> str:
+def _marker(node: nodes.Node) -> str | None:
+    """Which marker a node is, if it is one."""
     written = node.astext().strip() if isinstance(node, nodes.raw | nodes.comment) else ""
-    return f"<!-- {written} -->" if isinstance(node, nodes.comment) else written
-
-
-def _is_marker(node: nodes.Node) -> bool:
-    return _marker(node) in {BEGIN, END}
+    return next((one for one in (BEGIN, END) if one in {written, f"<!-- {written} -->"}), None)
 
 
 def _with_tabs(children: list[nodes.Node]) -> list[nodes.Node]:
     """The children of a section, those between markers gathered into sets of tabs."""
     result: list[nodes.Node] = []
     tabs: list[list[nodes.Node]] = []
-    for child in children:
-        if _marker(child) == BEGIN:
-            tabs.append([child])
-        elif _marker(child) == END and tabs:
-            result.append(_tab_set(tabs))
+    for child in [*children, None]:
+        marker = child and _marker(child)
+        if tabs and (marker == END or child is None):
+            if child is None:
+                _warn(f"tabs are not closed: {END} is missing in the same section", tabs[0][0])
+            items = [_tab(*tab) for tab in tabs]
+            result.append(create_component("tab-set", classes=["sd-tab-set"], children=items))
             tabs = []
-        elif _marker(child) == END:
+        elif marker == END:
             _warn(f"{END} without a {BEGIN} before it in the same section", child)
-        else:
+        elif marker == BEGIN:
+            tabs.append([child])
+        elif child is not None:
             (tabs[-1] if tabs else result).append(child)
-    if tabs:
-        _warn(f"tabs are not closed: {END} is missing in the same section", tabs[0][0])
-        result.append(_tab_set(tabs))
     return result
 
 
-def _tab_set(tabs: list[list[nodes.Node]]) -> nodes.Node:
-    items = [_tab_item(*tab) for tab in tabs]
-    tab_set = create_component("tab-set", classes=["sd-tab-set"], children=items)
-    tab_set.source, tab_set.line = tabs[0][0].source, tabs[0][0].line
-    return tab_set
-
-
-def _tab_item(begin: nodes.Node, *content: nodes.Node) -> nodes.Node:
-    if not (content and _is_label(content[0])):
-        _warn(
-            f"{BEGIN} needs a label: a paragraph that is only bold, like **In statsmodels**", begin
-        )
-        content = (nodes.paragraph("", "no label"), *content)
-    name, body = content[0].astext(), [*content[1:]]
-    title = nodes.rubric(
-        name, name, classes=["sd-tab-label"], sync_group=GROUP, sync_id=name.replace(" ", "-")
-    )
-    panel = create_component("tab-content", classes=["sd-tab-content"], children=body)
+def _tab(begin: nodes.Node, label: nodes.Node | None = None, *content: nodes.Node) -> nodes.Node:
+    parts = [part for part in label.children if part.astext()] if label else []
+    if len(parts) != 1 or not isinstance(parts[0], nodes.strong):
+        wanted = "a paragraph that is only bold, like **In statsmodels**"
+        _warn(f"{BEGIN} needs a label: {wanted}", begin)
+    name = label.astext() if label else ""
+    switch = {"sync_group": GROUP, "sync_id": name.replace(" ", "-")}
+    title = nodes.rubric(name, name, classes=["sd-tab-label"], **switch)
+    panel = create_component("tab-content", classes=["sd-tab-content"], children=content)
     return create_component("tab-item", classes=["sd-tab-item"], children=[title, panel])
 
 
-def _is_label(node: nodes.Node) -> bool:
-    parts = [part for part in node.children if part.astext()]
-    is_bold = len(parts) == 1 and isinstance(parts[0], nodes.strong)
-    return isinstance(node, nodes.paragraph) and is_bold
-
-
-def _warn(message: str, node: nodes.Node) -> None:
+def _warn(message: str, node: nodes.Node | None) -> None:
     LOGGER.warning(message, location=node, type="tabs")
 
 

@@ -62,7 +62,6 @@ def test_a_chapter_leaves_a_result_and_a_record(book):
     assert [claim["words"] for claim in noted["claims"]] == ["the seed is positive"]
     assert noted["cost"]["peak_memory_mb"] > 20
     assert noted["cost"]["seconds"] > 0
-    assert noted["cost"]["draws_per_second"] is None
     assert noted["versions"]["papermill"]
     assert freshness.is_fresh("one")
     cells = json.loads(executed("one").read_text(encoding="utf-8"))["cells"]
@@ -80,26 +79,6 @@ def test_a_chapter_leaves_a_result_and_a_record(book):
     assert "remove-cell" in cells[1]["metadata"]["tags"]
     status, output = book.run("bookbuild.execute", "one", "-p", "SED", "7")
     assert (status, output) == (1, "one has no parameter SED\n")
-
-
-def test_the_record_counts_effective_draws_per_second_over_all_verdicts(book):
-    def verdict(attrs):
-        return f"frame = pd.DataFrame({{'worst': [1.0]}})\nframe.attrs = {attrs}\nframe"
-
-    book.notebook(
-        "one",
-        "import pandas as pd\nassert len('a') == 1, 'yes'",
-        verdict({"smallest_ess": 400, "sampling_seconds": 1.5}),
-        verdict({"smallest_ess": 200, "sampling_seconds": 0.5}),
-        verdict({"smallest_ess": 9}),
-        "pd.DataFrame({'worst': [1.0]})",
-    )
-    status, output = book.run("bookbuild.execute", "one")
-    assert status == 0, output
-    noted = json.loads(record("one").read_text(encoding="utf-8"))
-    assert noted["cost"]["draws_per_second"] == 300
-    outputs = [c["outputs"] for c in json.loads(executed("one").read_text("utf-8"))["cells"]]
-    assert "sampling_seconds" not in str(outputs), "a clock makes every build another"
 
 
 def test_equal_runs_give_equal_bytes_and_figures_describe_themselves(book, figure_metadata):
