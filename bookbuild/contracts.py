@@ -191,7 +191,7 @@ def accept() -> None:
         shows = {figure.name: figure.description for figure in drawn}
         write_json(contract(chapter), {"figures": shows, "claims": claimed_now(chapter)})
         keep_pictures(chapter)
-    for path in _contracts_without_chapter(list(found)):
+    for path in left_over():
         path.unlink()
     print("`git diff book/_contracts` shows what you accepted; ", end="")
     print("`git checkout book/_contracts` undoes it.")
@@ -211,16 +211,9 @@ def keep_pictures(chapter: str) -> None:
         write(_accepted(chapter, figure.name), base64.b64decode(figure.png))
 
 
-def _contracts_without_chapter(names: list[str]) -> list[Path]:
-    return sorted({*(BOOK / "_contracts").rglob("*.json")} - {contract(name) for name in names})
-
-
-def faults_of_the_book() -> list[str]:
+def left_over() -> list[Path]:
     """Contracts that belong to no chapter."""
-    return [
-        f"{path} belongs to no chapter of _toc.yml: delete it"
-        for path in _contracts_without_chapter(chapters())
-    ]
+    return sorted({*(BOOK / "_contracts").rglob("*.json")} - {contract(n) for n in chapters()})
 
 
 def _accepted(chapter: str, name: str) -> Path:

@@ -13,8 +13,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
+
+import yaml
 
 from bookbuild import freshness, kernel_registry, progress
 from bookbuild.chapters import (
@@ -37,6 +40,7 @@ from bookbuild.chapters import (
 from bookbuild.stopping import stop_at_signals
 
 CELL_TIMEOUT = 3600
+say = partial(print, flush=True)  # a line for the person who watches, at once
 OF_AUTHORS = {".ipynb", ".md", ".yml", ".bib", ".css"}  # who may write while a chapter runs
 # What a user's environment may say to Python, Jupyter and the libraries; a kernel hears none of it.
 FOREIGN = re.compile(r"PYTHON|JUPYTER|IPYTHON|MPL|MATPLOTLIBRC|NUMBA|PYTENSOR|DASK|POLARS|ARVIZ")
@@ -54,20 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("PARAM", "VALUE"))
     options = parser.parse_args(arguments)
     chapter = known(options.chapter)
-    parameters = {name: _value(value) for name, value in options.p}
+    parameters = {name: yaml.safe_load(value) for name, value in options.p}
     stop_at_signals(f"{chapter}: stopped, nothing of it is kept")
     with progress.only_worker(chapter):
         if freshness.is_fresh(chapter, parameters):
             return 0
         return _execute(chapter, parameters)
-
-
-def _value(written: str) -> object:
-    """A parameter as JSON reads it, or else the string as written."""
-    try:
-        return json.loads(written)
-    except ValueError:
-        return written
 
 
 def _execute(chapter: str, parameters: Mapping[str, object]) -> int:
@@ -90,17 +86,17 @@ def _execute(chapter: str, parameters: Mapping[str, object]) -> int:
             opened, watched = reads.read_bytes(), read_json(seen)
     except PapermillExecutionError as error:
         trace = "\n".join("\n".join(error.traceback).splitlines()[-25:])
-        _say(_failure(chapter, running, f"{error.ename}: {error.evalue}\n\n{trace}"))
+        say(_failure(chapter, running, f"{error.ename}: {error.evalue}\n\n{trace}"))
         return 1
     except (DeadKernelError, CellTimeoutError) as error:
-        _say(_failure(chapter, running, f"{type(error).__name__}: {error}"))
+        say(_failure(chapter, running, f"{type(error).__name__}: {error}"))
         return 1
     seconds = time.time() - started
     notebook = _without_traces(read_notebook(running))
     reads_of = freshness.read_by(chapter, notebook, opened)
     _keep(chapter, notebook, watched, parameters, defaults, key, seconds, started, reads_of)
     running.unlink()
-    _say(f"{chapter}: executed in {seconds:.0f} s")
+    say(f"{chapter}: executed in {seconds:.0f} s")
     return 0
 
 
@@ -148,7 +144,7 @@ def _run(
         nonlocal done
         done += 1
         if done == 0 or 4 * done // total > 4 * (done - 1) // total:
-            _say(f"{chapter} {done}/{total} cells")
+            say(f"{chapter} {done}/{total} cells")
 
     cell_done()
     papermill.execute_notebook(
@@ -171,11 +167,6 @@ def _run(
         on_cell_executed=cell_done,
     )
     return {name: str(parameter["default"]) for name, parameter in declared.items()}
-
-
-def _say(line: str) -> None:
-    """A line for the person who watches, at once."""
-    print(line, flush=True)
 
 
 def _failure(chapter: str, running: Path, error: str) -> str:

@@ -8,6 +8,7 @@ description is made whenever the backend is activated; without matplotlib nothin
 import ctypes
 import logging
 import math
+import os
 import signal
 import sys
 from collections.abc import Sized
@@ -15,7 +16,20 @@ from typing import Any
 
 from IPython.core import pylabtools
 
-from bookbuild.kernel_reads import note_reads
+
+def _note_reads() -> None:
+    """Note what is loaded already, and from now on each file at its first opening."""
+    notes = os.open(os.environ["BOOK_READS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    seen: set[str | bytes] = set()
+
+    def note(path: Any) -> None:
+        if isinstance(path, str | bytes) and path not in seen:
+            seen.add(path)
+            os.write(notes, os.fsencode(os.path.abspath(path)) + b"\0")  # noqa: PTH100
+
+    for module in list(sys.modules.values()):
+        note(getattr(module, "__file__", None))
+    sys.addaudithook(lambda event, values: note(values[0]) if event == "open" else None)
 
 
 def _die_with_the_press() -> None:
@@ -180,7 +194,7 @@ def _describe_figures() -> None:
     tools.print_figure, tools.retina_figure = described, described_fine
 
 
-note_reads()
+_note_reads()
 _die_with_the_press()
 _end_quietly()
 _describe_figures()

@@ -42,9 +42,17 @@ HIDING = {
     r"\b(?:simplefilter|filterwarnings)\(\s*(?:action=)?[\"']ignore[\"']\s*\)": (
         "silences every warning: name its message or its category"
     ),
-    r"\bdefault_rng\(\s*\)": "draws without a seed: default_rng(SEED)",
+    r"\b(?:default_rng|SeedSequence|Random|RandomState)\(\s*\)"
+    r"|(?<!rng\.)\brandom\.(?!seed|default_rng|Generator|SeedSequence|RandomState|Random)\w+\("
+    r"|\b(?:urandom|uuid\d|token_\w+|randbits|SystemRandom)\(": (
+        "draws without a seed: default_rng(SEED)"
+    ),
 }
-CLOCK_CALL = {r"\b(?:perf_counter|monotonic|process_time|time\.time|now|today)(?:_ns)?\(\)": TAG}
+CLOCK_CALL = {
+    r"\b(?:perf_counter|monotonic|process_time|time|now|utcnow|today|getpid)(?:_ns)?\(": (
+        f"comes from a clock or from chance: derive a seed from SEED; {TAG}"
+    ),
+}
 CLOCK = {r"\b(?:20\d\d-\d\d-\d\d[T ])?\d\d:\d\d:\d\d\b": f"the clock: {TAG}"}
 PERSONAL = {
     rf"(?<![\w:/.-])(?:{re.escape(str(Path.home()))}|/(?:home|Users|tmp|var|usr|opt|mnt))/\S*": (
@@ -87,7 +95,8 @@ def _of_book() -> Iterator[str]:
         yield f"{measures.ALLOWED}: {page!r} is no page of _toc.yml: remove it"
     yield from _of_files()
     yield from _of_bibliography()
-    yield from contracts.faults_of_the_book()
+    for path in contracts.left_over():
+        yield f"{path} belongs to no chapter of _toc.yml: delete it"
     for page in pages():
         if page not in chapters():
             yield from _of_page(page)
@@ -151,10 +160,6 @@ def of_source(chapter: str) -> list[str]:
         *(f for p, cell in placed_cells(chapter, notebook) for f in _of_cell(p, cell, ids)),
         *_of_claims(chapter, notebook),
         *measures.faults_of_source(chapter, notebook),
-        *(
-            f"{place}: the seed `{seed}` comes from a clock or from chance: derive it from SEED"
-            for place, seed in python.seeds_by_chance(chapter, notebook)
-        ),
         *_of_page(chapter),
     ]
 

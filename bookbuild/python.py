@@ -8,14 +8,7 @@ from itertools import pairwise
 from bookbuild.chapters import Notebook, Place, code_cells
 from bookbuild.kernel_registry import SCOPES
 
-NAMING = (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.FunctionDef)
-SEEDS = {"random_seed", "seed"}
 SAME = re.compile(r"\b(isclose|allclose|array_equal|equals|identical|eq)$")
-CHANCE = re.compile(  # what differs from run to run
-    r"\b(time|time_ns|perf_counter\w*|monotonic\w*|now|utcnow|today|getpid|urandom|uuid\d"
-    r"|token_\w+|randbits|SystemRandom)\(|\b(default_rng|SeedSequence|Random|RandomState)\(\)"
-    r"|(?<!rng\.)\brandom\.(rand\w*|choice\w*|integers|normal|uniform|getrandbits|sample)\("
-)
 
 
 def parsed(source: str) -> ast.Module:
@@ -72,25 +65,3 @@ def cannot_fail(test: ast.expr) -> bool:
         if any(ast.dump(one) == ast.dump(other) for one, other in pairs):
             return True
     return False
-
-
-def seeds_by_chance(chapter: str, notebook: Notebook) -> list[tuple[Place, str]]:
-    """Seeds that come, by whatever names, from a clock or from a generator without a seed."""
-    found, by_chance = [], set[str]()
-
-    def chance(node: ast.AST) -> bool:
-        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-        return bool(names & by_chance or CHANCE.search(ast.unparse(node)))
-
-    for place, tree in trees(chapter, notebook):
-        for node in ast.walk(tree):
-            if isinstance(node, NAMING) and chance(node):
-                names = (n for n in ast.walk(node) if isinstance(n, ast.Name))
-                by_chance |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
-                by_chance |= {getattr(node, "name", "")}
-            seeds = [node.value] if isinstance(node, ast.keyword) and node.arg in SEEDS else []
-            if isinstance(node, ast.Dict):
-                keys = zip(node.keys, node.values, strict=True)
-                seeds = [v for k, v in keys if isinstance(k, ast.Constant) and k.value in SEEDS]
-            found += [(place, ast.unparse(seed)) for seed in seeds if chance(seed)]
-    return found

@@ -138,7 +138,7 @@ def test_an_installed_library_edited_by_hand_makes_its_readers_stale(finished, t
     assert not freshness.is_fresh("one")
 
 
-@pytest.mark.parametrize("module", ["execute.py", "kernel_reads.py", "kernel_startup.py"])
+@pytest.mark.parametrize("module", ["execute.py", "kernel_registry.py", "kernel_startup.py"])
 def test_the_modules_of_the_press_that_execute_belong_to_the_key(finished, monkeypatch, module):
     plain = freshness.sha256
     monkeypatch.setattr(freshness, "sha256", lambda p: "new" if p.name == module else plain(p))

@@ -157,7 +157,7 @@ def test_what_is_published_is_what_was_made(line):
 
 
 def test_a_second_execution_is_compared(line):
-    chance = "import random\nprint(random.SystemRandom().random())"
+    chance = "import os\nprint(os.getppid())"
     sets = "print(list({'kent', 'essex', 'surrey', 'norfolk', 'cumbria', 'devon'}))"
     timing = ("code", "import os\nprint(os.getpid())", {"tags": ["timing"]})
     line.notebook("one", ("markdown", "# One\n\n[D](cite:doe2020)", {}), "print(1)", timing, CLAIM)

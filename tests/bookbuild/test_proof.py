@@ -106,17 +106,17 @@ SOURCE_FAULTS = {
     "clock as seed": (
         ("cells", 2, "source"),
         "assert x, 'a'\nm.fit(random_seed=int(time()))",
-        "the seed `int(time())` comes from a clock or from chance",
+        "holds 'time(', comes from a clock or from chance: derive a seed from SEED",
     ),
     "clock by another name": (
         ("cells", 2, "source"),
         "assert x, 'a'\nnow = time_ns()\nn = now % 2**32\nm.fit(**{'random_seed': n})",
-        "the seed `n` comes from a clock",
+        "holds 'time_ns(', comes from a clock",
     ),
     "chance as seed": (
         ("cells", 2, "source"),
         "assert x, 'a'\nm.fit(random_seed=np.random.randint(99))",
-        "from chance",
+        "holds 'random.randint(', draws without a seed",
     ),
     "no claim": (("cells", 2, "source"), "pass", "asserts nothing"),
     "long cell": (("cells", 2, "source"), "assert len('a') == 1, 'a'\n" * 21, "21 lines"),
