@@ -93,8 +93,30 @@ def _execute(chapter: str, parameters: Mapping[str, object]) -> int:
         return 1
     seconds = time.time() - started
     notebook = _without_traces(read_notebook(running))
-    reads_of = freshness.read_by(chapter, notebook, opened)
-    _keep(chapter, notebook, watched, parameters, defaults, key, seconds, started, reads_of)
+    write_json(executed(chapter), notebook)
+    used = {**defaults, **{name: json.dumps(value) for name, value in parameters.items()}}
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    ids = {cell["execution_count"]: cell["id"] for cell in code}
+    files = freshness.read_by(chapter, notebook, opened)
+    content = {
+        "chapter": chapter,
+        "key": key,
+        "notebook_sha256": freshness.sha256(executed(chapter)),
+        "cells": len(code),
+        **{kind: [{**one, "cell": ids[one["cell"]]} for one in watched[kind]] for kind in watched},
+        "figures": sum("image/png" in o.get("data", {}) for cell in code for o in cell["outputs"]),
+        "cost": {
+            "seconds": round(seconds, 1),
+            "peak_memory_mb": round(peak / (1024**2 if sys.platform == "darwin" else 1024)),
+        },
+        "parameters": used,
+        "seeds": {name: value for name, value in used.items() if "SEED" in name.upper()},
+        "versions": {"python": sys.version.split()[0], **_versions()},
+        "reads": {path.as_posix(): freshness.sha256(path) for path in files},
+        "changed": _changed_since(started, files),
+    }
+    write_json(record(chapter), freshness.sealed(content))  # last: it makes the result one
     running.unlink()
     say(f"{chapter}: executed in {seconds:.0f} s")
     return 0
@@ -219,43 +241,6 @@ def _one_output_a_stream(outputs: list[Cell]) -> list[Cell]:
         if "text" in output:
             output["text"] = "".join(pieces[key])
     return [*joined.values()]
-
-
-def _keep(
-    chapter: str,
-    notebook: Notebook,
-    watched: Mapping[str, list[Cell]],
-    parameters: Mapping[str, object],
-    defaults: Mapping[str, str],
-    key: str,
-    seconds: float,
-    started: float,
-    reads: Sequence[Path],
-) -> None:
-    """Move the result to its place, then write the record that makes it one."""
-    write_json(executed(chapter), notebook)
-    used = {**defaults, **{name: json.dumps(value) for name, value in parameters.items()}}
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    ids = {cell["execution_count"]: cell["id"] for cell in code}
-    content = {
-        "chapter": chapter,
-        "key": key,
-        "notebook_sha256": freshness.sha256(executed(chapter)),
-        "cells": len(code),
-        **{kind: [{**one, "cell": ids[one["cell"]]} for one in watched[kind]] for kind in watched},
-        "figures": sum("image/png" in o.get("data", {}) for cell in code for o in cell["outputs"]),
-        "cost": {
-            "seconds": round(seconds, 1),
-            "peak_memory_mb": round(peak / (1024**2 if sys.platform == "darwin" else 1024)),
-        },
-        "parameters": used,
-        "seeds": {name: value for name, value in used.items() if "SEED" in name.upper()},
-        "versions": {"python": sys.version.split()[0], **_versions()},
-        "reads": {path.as_posix(): freshness.sha256(path) for path in reads},
-        "changed": _changed_since(started, reads),
-    }
-    write_json(record(chapter), freshness.sealed(content))
 
 
 def _changed_since(started: float, reads: Sequence[Path]) -> list[str]:
