@@ -156,7 +156,8 @@ def _artists(was: Description, now: Description, near: float, *, random: bool) -
             if near == DRAWN and field in spans:  # the ends of draws are anywhere
                 a, b = (" ".join(str(value).split()[1:-1]) for value in (a, b))
             within = near * spans.get(field, 0)
-            yield from (f"{what}: {one}" for one in _changed(field, a, b, within=within))
+            share = near if field in {"values", "sizes"} else 0
+            yield from (f"{what}: {one}" for one in _changed(field, a, b, share, within))
 
 
 def _changed(field: str, was: Any, now: Any, near: float = 0, within: float = 0) -> Iterator[str]:

@@ -249,7 +249,7 @@ def _changed_since(started: float, reads: Sequence[Path]) -> list[str]:
     below = (path for path in freshness.files_below(BOOK) if path.suffix not in OF_AUTHORS)
     book = [path for path in below if not any(part.startswith(".") for part in path.parts)]
     changed = (path for path in {*reads, *book} - own if path.stat().st_mtime > started)
-    return sorted(path.as_posix() for path in changed)
+    return sorted(path.as_posix() for path in changed if path.is_file())
 
 
 def _versions() -> dict[str, str]:

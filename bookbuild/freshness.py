@@ -35,7 +35,7 @@ FILE_NAME = re.compile(r"[\w*-][\w.*-]*\.[\w*]+")
 
 
 def sha256(path: Path) -> str:
-    """Hash of a file's bytes, read once for each date of the file; empty if there is no file."""
+    """Hash of a file's bytes or a folder's names, read once for each date; empty if it is gone."""
     try:
         state = path.stat()
         return _sha256(path, state.st_mtime_ns, state.st_size)
@@ -45,6 +45,9 @@ def sha256(path: Path) -> str:
 
 @cache
 def _sha256(path: Path, _date: int, _size: int) -> str:
+    if path.is_dir():
+        names = sorted(one.name for one in path.iterdir() if one.name[0] not in "._")
+        return combined({"names": names})
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -81,13 +84,13 @@ def read_by(chapter: str, notebook: Notebook, opened: bytes) -> list[Path]:
         for path in files_below(folder):
             if path.name in names or any(fnmatchcase(path.name, one) for one in patterns):
                 found.add(path)
-    return sorted(
-        path.relative_to(root) if path.is_relative_to(root) else path
-        for path in found
-        if path.is_file()
-        and (path.is_relative_to(environment) or path.is_relative_to(root))
-        and not path.is_relative_to(root / BUILD)
-    )
+    found -= {path for path in found if path.is_relative_to(root / BUILD)}
+    files = {path for path in found if path.is_file()}
+    folders = {path for path in found - files if path.is_dir() and path != root}
+    ours = {p for p in files | folders if p.is_relative_to(root)}
+    installed = {path for path in files if path.is_relative_to(environment)}
+    ours -= {path for path in folders if path.is_relative_to(environment)}
+    return sorted(path.relative_to(root) if path in ours else path for path in ours | installed)
 
 
 def _as_written(opened: bytes) -> Path:

@@ -22,10 +22,12 @@ from types import FrameType
 from typing import Any
 
 NOTES = "BOOK_WATCHED"
+FORWARD = ["draw", "sample_posterior_predictive", "sample_prior_predictive"]  # need but a seed
 SAMPLERS = {
     "bambi.models": ["Model.fit"],
     "lmm_large.collapsed": ["collapsed_posterior"],
     "nutpie.sample": ["sample"],
+    "pymc.sampling.forward": FORWARD,
     "pymc.sampling.jax": ["sample_numpyro_nuts", "sample_blackjax_nuts"],
     "pymc.sampling.mcmc": ["sample"],
     "pymc.smc.sampling": ["sample_smc"],
@@ -103,6 +105,10 @@ def _noted(module: str, path: str, sampler: Callable[..., Any]) -> Callable[...,
             "digests": set(),
             "verdict": "failed",
         }
+        if path in FORWARD:
+            if not fit["seeded"]:
+                fits.append(fit | {"asked_by": "cell", "verdict": "checked"})
+            return sampler(*args, **kwargs)
         outermost = _within.set(True)
         try:
             result = sampler(*args, **kwargs)

@@ -9,6 +9,7 @@ import ctypes
 import logging
 import math
 import os
+import re
 import signal
 import sys
 from collections.abc import Sized
@@ -29,7 +30,9 @@ def _note_reads() -> None:
 
     for module in list(sys.modules.values()):
         note(getattr(module, "__file__", None))
-    sys.addaudithook(lambda event, values: note(values[0]) if event == "open" else None)
+    sys.addaudithook(
+        lambda event, values: note(values[0]) if event in {"open", "os.scandir"} else None
+    )
 
 
 def _die_with_the_press() -> None:
@@ -71,6 +74,8 @@ def _parts(artist: Any) -> list[Any]:
     if hasattr(artist, "get_offsets") and artist.get_offsets().any():
         points = artist.get_offset_transform().transform(artist.get_offsets().filled(math.nan))
         return [*points[:, None]]
+    if hasattr(artist, "get_text"):
+        return [artist.get_transform().transform([artist.get_unitless_position()])]
     paths = artist.get_paths() if hasattr(artist, "get_paths") else [artist.get_path()]
     close = 79  # the code of a vertex that is none
     whole = [(path.vertices, path.codes) for path in paths]
@@ -79,25 +84,30 @@ def _parts(artist: Any) -> list[Any]:
 
 
 def _drawn(axes: Any) -> list[dict[str, Any]]:
-    """What is drawn, by kind and colour: how much of it, and where its points lie."""
+    """What is drawn, by kind and colour: how much of it, how large, and where its points lie."""
     groups: dict[tuple[str, str], list[Any]] = {}
     values: dict[tuple[str, str], dict[str, str]] = {}
-    artists = [*axes.lines, *axes.collections, *axes.patches, *axes.images]
+    artists = [*axes.lines, *axes.collections, *axes.patches, *axes.images, *axes.texts]
     for artist in (one for one in artists if one.get_visible()):
-        kind = type(artist).__name__
-        style = f" {artist.get_linestyle()} {artist.get_marker()}" if kind == "Line2D" else ""
-        array = getattr(artist, "get_array", lambda: None)()
-        if array is not None:  # of numbers shown as colours
-            style = artist.get_cmap().name
-            values[kind, style] = {"values": _five(array)}
-        colours = _colours(artist) if array is None else [""]
+        kind, style, held = type(artist).__name__, "", {}
+        colours, array = _colours(artist), getattr(artist, "get_array", lambda: None)()
+        if kind == "Line2D":
+            style = f" {artist.get_linestyle()} {artist.get_marker()}"
+        elif hasattr(artist, "get_text"):  # by its words: each has its place
+            kind = f"Text {re.sub(r'[\d.,−-]+', '#', _words(artist))!r}"
+        elif array is not None:  # of numbers shown as colours
+            colours, style, held = [""], artist.get_cmap().name, {"values": _five(array)}
+        elif kind == "PathCollection":
+            style = f" of {len(artist.get_paths()[0].vertices)} corners"
+            held = {"sizes": _five(artist.get_sizes())}
         for number, points in enumerate(_parts(artist)):
             colour = colours[number % len(colours)] + style
             groups.setdefault((kind, colour), []).append(points)
+            values[kind, colour] = held
     return [
         {"kind": kind, "colour": colour, "count": len(parts)}
         | _summary(parts, axes)
-        | values.get((kind, colour), {})
+        | values[kind, colour]
         for (kind, colour), parts in sorted(groups.items())
     ]
 

@@ -29,37 +29,53 @@ from bookbuild.chapters import (
     text,
 )
 
+TAGS = {"parameters", "timing", "single-draws", "hide-output", "remove-output", *measures.HIDING}
+KINDS = {*("text/plain", "text/html", "text/markdown", "text/latex"), "image/png", "image/svg+xml"}
 MOST_LINES = 20
 SHORTEST_ALT = 60
 MOST_HTML = 700_000
 MOST_TEXT = 50_000
 CITATION = re.compile(r"\]\(cite:([^)]*)\)")
 BIB_ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^,\s]+)\s*,", re.M)
+BIB_DOI = re.compile(r"\bdoi\s*=\s*[{\"]\s*([^}\"\s]+)")
 PADDED = re.compile(r"(\S)\1{3}|(.{10,})\2")
 TAG = "leave it out, or tag the cell `timing`"
 HIDING = {
     r"^\s*%%?capture\b": "hides what the cell says: silence one message by name",
-    r"\b(?:simplefilter|filterwarnings)\(\s*(?:action=)?[\"']ignore[\"']\s*\)": (
+    r"\b(?:capture_output|redirect_std(?:out|err)|devnull)\b": (
+        "hides what the cell says: silence one message by name"
+    ),
+    r"\b(?:simplefilter|filterwarnings|catch_warnings)\(\s*(?:action=)?[\"']ignore[\"']\s*"
+    r"(?:,\s*(?:category=Warning|(?:message=)?r?[\"'](?:\.\*)?[\"'])\s*)?\)"
+    r"|\blogging\.disable\(|\b(?:seterr|errstate)\(\s*all=[\"']ignore": (
         "silences every warning: name its message or its category"
     ),
-    r"\b(?:default_rng|SeedSequence|Random|RandomState)\(\s*\)"
+    r"^\s*from (?:time|datetime|random|secrets|uuid|numpy\.random) import .*\bas\b": (
+        "hides a clock or chance: import it under its own name"
+    ),
+    r"\b(?:default_rng|SeedSequence|Random|RandomState)\(\s*(?:seed=)?(?:None)?\s*\)"
     r"|(?<!rng\.)\brandom\.(?!seed|default_rng|Generator|SeedSequence|RandomState|Random)\w+\("
     r"|\b(?:urandom|uuid\d|token_\w+|randbits|SystemRandom)\(": (
         "draws without a seed: default_rng(SEED)"
     ),
 }
 CLOCK_CALL = {
-    r"\b(?:perf_counter|monotonic|process_time|time|now|utcnow|today|getpid)(?:_ns)?\(": (
+    r"^\s*%%?time(?:it)?\b"
+    r"|\b(?:perf_counter|monotonic|process_time|time|now|utcnow|today|getpid)(?:_ns)?\(": (
         f"comes from a clock or from chance: derive a seed from SEED; {TAG}"
     ),
 }
-CLOCK = {r"\b(?:20\d\d-\d\d-\d\d[T ])?\d\d:\d\d:\d\d\b": f"the clock: {TAG}"}
+CLOCK = {
+    r"\b(?:20\d\d-\d\d-\d\d[T ])?\d\d:\d\d:\d\d\b|\b(?:Wall time|CPU times):": f"the clock: {TAG}"
+}
+ELEMENT = r"(?:'[^'\n]*'|\"[^\"\n]*\"|\([^()\n]*\))"
 PERSONAL = {
-    rf"(?<![\w:/.-])(?:{re.escape(str(Path.home()))}|/(?:home|Users|tmp|var|usr|opt|mnt))/\S*": (
+    rf"(?<![\w:/.-])(?:{re.escape(str(Path.home()))}|{re.escape(str(Path.cwd()))}"
+    r"|/(?:home|Users|tmp|var|usr|opt|mnt)|[A-Z]:\\Users)[/\\]\S*": (
         "a path of this machine: show the name alone"
     ),
     r"\bat 0x[0-9a-fA-F]{4,}": "the address of an object: show what it holds",
-    r"(?:\{|frozenset\(\{)'[^':{}]*'(?:, '[^':{}]*')+\}": "a set, in an order of chance: sort it",
+    rf"\{{{ELEMENT}(?:, {ELEMENT})+\}}": "a set, in an order of chance: sort it",
 }
 
 
@@ -124,7 +140,8 @@ def _of_files() -> Iterator[str]:
 def _of_bibliography() -> Iterator[str]:
     """Works that are cited and not held, held and not cited, or held twice."""
     path = BOOK / "references.bib"
-    held = Counter(BIB_ENTRY.findall(path.read_text("utf-8")) if path.is_file() else [])
+    written = path.read_text("utf-8") if path.is_file() else ""
+    held = Counter(BIB_ENTRY.findall(written))
     pieces = [piece for page in pages() for piece in prose.markdown(page)]
     cited = [(place, key) for place, markdown in pieces for key in CITATION.findall(markdown)]
     for place, key in cited:
@@ -132,7 +149,8 @@ def _of_bibliography() -> Iterator[str]:
             yield f"{place}: cites {key!r}, which {path} does not hold: add it or correct the key"
     for key in held.keys() - {key for _, key in cited}:
         yield f"{path}: no page cites {key!r}: remove the entry"
-    for key in (key for key in held if held[key] > 1):
+    dois = Counter(BIB_DOI.findall(written.lower()))
+    for key in (key for key, number in (held + dois).items() if number > 1):
         yield f"{path}: holds {key!r} more than once: keep one"
 
 
@@ -167,6 +185,10 @@ def of_source(chapter: str) -> list[str]:
 def _of_cell(place: Place, cell: Cell, ids: Counter[str | None]) -> Iterator[str]:
     if not cell.get("id") or ids[cell["id"]] > 1:
         yield f"{place}: has no id of its own: save the notebook with JupyterLab 4 (nbformat 4.5)"
+    if cell["cell_type"] == "raw" or cell.get("attachments"):
+        yield f"{place}: a raw cell or a pasted picture: write Markdown, and draw by a figure cell"
+    for tag in {*cell["metadata"].get("tags", [])} - TAGS:
+        yield f"{place}: {tag!r} is no tag of this book: correct it, or remove it"
     if cell["cell_type"] != "code":
         return
     tags, lines = cell["metadata"].get("tags", []), cell["source"].splitlines()
@@ -209,7 +231,7 @@ def _of_figure_metadata(place: Place, cell: Cell) -> Iterator[str]:
         yield f"{said}: describe the figure in {SHORTEST_ALT} characters or more"
     elif len({*alt.split()}) < 8 or PADDED.search(f"{alt} "):
         yield f"{said}: padded, say what is there in words of its own"
-    elif alt == caption.strip():
+    elif re.findall(r"\w+", alt.lower()) == re.findall(r"\w+", caption.lower()):
         yield f"{place}: the alt text repeats the caption: describe what the figure looks like"
 
 
@@ -226,6 +248,8 @@ def _of_claims(chapter: str, notebook: Notebook) -> Iterator[str]:
         if python.cannot_fail(claim.test):
             yield f"{said} cannot fail: compare with what the chapter computes"
     for place, tree in python.trees(chapter, notebook):
+        for call in python.unseeded(tree):
+            yield f"{place}: {call} draws without a seed: pass random_state=SEED, or its like"
         nodes = [getattr(node, "body", None) for node in ast.walk(tree)]
         bodies = [pairwise(body) for body in nodes if isinstance(body, list)]
         if any(one.end_lineno == other.lineno for body in bodies for one, other in body):
@@ -313,6 +337,8 @@ def _of_output(place: Place, output: dict[str, Any]) -> Iterator[str]:
     elif output.get("name") == "stderr":
         quoted = words.strip()[:500]
         yield f"{place}: writes to stderr, mend the cause or silence it by name:\n    {quoted}"
+    elif unknown := [kind for kind in data if kind not in KINDS and kind[:6] != "image/"]:
+        yield f"{place}: shows {unknown[0]}: show words, a table or a figure"
     elif len(text(data.get("text/html", ""))) > MOST_HTML or len(words) > MOST_TEXT:
         most = f"{MOST_HTML // 1000} kB of HTML or {MOST_TEXT // 1000} kB of text"
         yield f"{place}: an output of more than {most}: show less"

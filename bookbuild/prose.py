@@ -37,21 +37,23 @@ SILENT = re.compile(
 )
 OPTION = re.compile(r"^:([\w-]+):(.*)\n?", re.M)
 ADDRESS = re.compile(r"https?://\S+")
-NUMERAL = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*")
+NUMERAL = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*|[¼-¾⅐-⅞]")
 STRUCTURE = {str(number) for number in range(11)}
 UNIT = (
     r"(?:%|per cent|percent(?:age points?)?|(?:milli)?seconds?|minutes?|hours?|years?|[kMG]B|m?s)\b"
 )
 WORD = (
-    r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]{3,5}teen"
+    r"(?:one|half|quarter|dozen|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]{3,5}teen"
     r"|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|hundred|thousand|million)"
 )
-WORDS = re.compile(rf"\b(?:one |a )?{WORD}(?:(?:-| | and |-and-| to | or ){WORD})*[ -]{UNIT}", re.I)
+WORDS = re.compile(
+    rf"\b(?:a )?{WORD}(?:(?:-| | and |-and-| to | or ){WORD})*(?:-| | an? | of an? ){UNIT}", re.I
+)
 ONLY_NUMBER = re.compile(rf"[-+−±~≈]?\s*({NUMERAL.pattern})\s*(?:{UNIT}|%)?")
 WITH_UNIT = re.compile(rf"({NUMERAL.pattern})[ -]?(?:{UNIT}|%)")
 EXTENSIONS = MdParserConfig(enable_extensions={"colon_fence", "deflist", "dollarmath"})
 PARSER = create_md_parser(EXTENSIONS, RendererHTML)
-SHOWING = {"Markdown", "print", "display", "HTML", "Latex"}
+SHOWING = {"Markdown", "print", "display", "HTML", "Latex", "Math"}
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -94,6 +96,7 @@ def _texts(inline: list[Token]) -> Iterator[str]:
     for token in inline:
         if token.type == "link_open":
             cited = str(token.attrs.get("href", "")).startswith("cite:")
+            yield str(token.attrs.get("title", ""))
         elif token.type == "link_close":
             cited = False
         elif token.type == "image":
@@ -105,9 +108,14 @@ def _texts(inline: list[Token]) -> Iterator[str]:
 def numerals_of_code(source: str, *, shown: bool = False) -> list[str]:
     """The numbers typed into the strings of a cell that a reader meets; all, if it is `shown`."""
     tree = parsed(source)
-    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    shows = shown or SHOWING & {ast.unparse(call).rpartition(".")[2] for call in calls}
-    found = [text for text in strings(tree) if " " in text and "~" not in text]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    showing = [one for one in calls if ast.unparse(one.func).rpartition(".")[2] in SHOWING]
+    shows, labels = shown or showing, set[object]()  # of one word: "90%" as a label, "4.2" shown
+    for call in calls:
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        words = {one.value for one in given if isinstance(one, ast.Constant)}
+        labels |= words if call in showing else {word for word in words if "%" in str(word)}
+    found = [one for one in strings(tree) if (" " in one and "~" not in one) or one in labels]
     return [
         number
         for text in found

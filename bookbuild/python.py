@@ -8,6 +8,8 @@ from itertools import pairwise
 from bookbuild.chapters import Notebook, Place, code_cells
 from bookbuild.kernel_registry import SCOPES
 
+DRAWING = {"bootstrap", "permutation_test", "rvs", "sample", "shuffle", "train_test_split"}
+SEEDS = {"random_seed", "random_state", "rng", "seed", None}  # None: among the options
 SAME = re.compile(r"\b(isclose|allclose|array_equal|equals|identical|eq)$")
 
 
@@ -53,15 +55,35 @@ def cannot_fail(test: ast.expr) -> bool:
     """Whether a claim is true whatever the data: it compares a thing with itself, or nothing."""
     if not any(isinstance(node, ast.Name | ast.Call | ast.Attribute) for node in ast.walk(test)):
         return True
+    pairs: list[tuple[ast.expr, ast.expr]] = []
     for node in ast.walk(test):
-        pairs: list[tuple[ast.expr, ast.expr]] = []
         if isinstance(node, ast.Compare):
-            pairs = [*pairwise([node.left, *node.comparators])]
+            sides = [*pairwise([node.left, *node.comparators])]
+            pairs += sides
+            for (one, other), how in zip(sides, node.ops, strict=True):
+                within = getattr(other, "elts", []) if isinstance(how, ast.In) else []
+                if isinstance(other, ast.Call) and ast.unparse(other.func).endswith("approx"):
+                    within = other.args[:1]
+                pairs += [(one, each) for each in within]
         elif isinstance(node, ast.Call) and SAME.search(ast.unparse(node.func)):
             method = [node.func.value] if isinstance(node.func, ast.Attribute) else []
-            pairs = [*pairwise(node.args), *((m, a) for m in method for a in node.args)]
+            pairs += [*pairwise(node.args), *((m, a) for m in method for a in node.args)]
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub | ast.Div):
+            pairs.append((node.left, node.right))
         elif isinstance(node, ast.BoolOp):
-            pairs = [(value, value) for value in node.values if isinstance(value, ast.Constant)]
-        if any(ast.dump(one) == ast.dump(other) for one, other in pairs):
-            return True
-    return False
+            pairs += [(value, value) for value in node.values if isinstance(value, ast.Constant)]
+            contrary = [one.operand for one in node.values if isinstance(one, ast.UnaryOp)]
+            pairs += [(value, one) for value in node.values for one in contrary]
+    return any(ast.dump(one) == ast.dump(other) for one, other in pairs)
+
+
+def unseeded(tree: ast.Module) -> list[str]:
+    """Calls that draw rows, numbers or folds by chance and are given no seed."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [
+        name
+        for call in calls
+        if (name := ast.unparse(call.func)).rpartition(".")[2] in DRAWING
+        and not name.startswith("rng")
+        and SEEDS.isdisjoint(keyword.arg for keyword in call.keywords)
+    ]

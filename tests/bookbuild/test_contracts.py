@@ -16,17 +16,18 @@ people = np.random.default_rng(1).normal(size=(300, 2))
 
 def figure(x=x, y=y, people=people, colours=("C0", "C1"), style="-", labels=("low", "high"),
            bars=(1, 2, 3), title="Rises by 4.2 s", text="here", alpha=1, key=("up", "who"),
-           shade=1):
+           shade=1, size=9, shape="o", at=(1, 3.5)):
     fig, (left, right) = plt.subplots(1, 2)
     left.plot(x, y, style, color=colours[0], alpha=alpha, label=key[0])
-    left.scatter(people[:, 0] + 5, people[:, 1] + 5, color=colours[1], label=key[1])
+    left.scatter(*people.T + 5, color=colours[1], label=key[1], s=size, marker=shape)
     left.set(xlim=(0, 10), ylim=(0, 10), title=title)
     left.legend()
     right.bar(["a", "b", "c"], bars)
     right.imshow(shade * np.arange(6).reshape(2, 3), extent=(0, 1, 0, 1), aspect="auto")
     right.set(xlim=(-1, 3), ylim=(0, 4))
     right.set_yticks([1, 3], labels)
-    right.text(1, 3.5, text)
+    right.text(*at, text)
+    right.annotate("4.2 s", at, (10, 5), textcoords="offset points")
 """
 SAME = {
     "itself": "",
@@ -53,6 +54,9 @@ OTHER = {
     "bars scaled": ("bars=(1.1, 2.2, 3.3)", "Rectangle"),
     "a bar edited": ("bars=(1, 2, 3.2)", "Rectangle"),
     "legend swapped": ("key=('who', 'up')", "legend was"),
+    "words elsewhere": ("at=(2, 3.5)", "Text 'here' #000000ff: x was"),
+    "larger points": ("size=18", "PathCollection #ff7f0eff of 26 corners: sizes was"),
+    "other markers": ("shape='s'", "of 26 corners is no longer drawn"),
     "image scaled": ("shade=2", "AxesImage viridis: values was"),
 }
 

@@ -25,6 +25,7 @@ from bookbuild.chapters import (
 CODE = """
 import lmm_helpers, pathlib
 from lmm_helpers import rooms
+[*pathlib.Path('days').glob('*.csv')]
 pathlib.Path('notes.txt').read_text(), open('../data/visits.csv').read()
 said = f"{1}."  # a full stop is no file
 """
@@ -39,6 +40,7 @@ def executed_once(tmp_path_factory, book_in):
     book.write("lmm_helpers/deep.py", "WALL = 1\n")
     book.write("lmm_helpers/unused.py", "WALL = 1\n")
     book.write("book/notes.txt", "seven")
+    book.write("book/days/monday.csv", "1")
     book.write("book/table.parquet", "columns")
     book.write("data/deep/far.parquet", "columns")
     book.write("data/visits.csv", "1")
@@ -99,6 +101,14 @@ def test_only_the_chapter_that_read_a_file_is_stale_when_it_changes(finished, pa
     assert freshness.is_fresh("two")
     Path(path).unlink()
     assert not freshness.is_fresh("one")
+
+
+def test_a_file_that_joins_those_a_chapter_listed_makes_it_stale(finished):
+    finished("book/days/.hidden", "")
+    assert freshness.is_fresh("one")
+    finished("book/days/tuesday.csv", "2")
+    assert not freshness.is_fresh("one")
+    assert freshness.is_fresh("two")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -262,6 +263,125 @@ RESULT_FAULTS = {
         "700 kB",
     ),
 }
+
+
+# What may follow a good claim in its cell, and does not, by the message that names it.
+CODE_FAULTS = {
+    "assert abs(x - x) < 1, 'a'": "cannot fail",
+    "assert x in [x, 3], 'a'": "cannot fail",
+    "assert x > 3 or not x > 3, 'a'": "cannot fail",
+    "assert x == approx(x), 'a'": "cannot fail",
+    "print('4.2')": "numeral '4.2'",
+    "Markdown('**4.2**')": "numeral '4.2'",
+    "Math('x = 4.2')": "numeral '4.2'",
+    "ax.plot(x, label='90%')": "numeral '90'",
+    "from time import time as t\nt()": "hides a clock or chance",
+    "from numpy.random import default_rng as r\nr()": "hides a clock or chance",
+    "datetime.now(tz=UTC)": "comes from a clock",
+    "%time fit()": "comes from a clock",
+    "np.random.default_rng(None)": "draws without a seed: default_rng(SEED)",
+    "np.random.default_rng(seed=None)": "draws without a seed: default_rng(SEED)",
+    "np.random.shuffle(x)": "draws without a seed: default_rng(SEED)",
+    "data.sample(5)": "data.sample draws without a seed: pass random_state=SEED",
+    "stats.norm.rvs(size=3)": "stats.norm.rvs draws without a seed",
+    "with redirect_stderr(io.StringIO()):\n    f()": "hides what the cell says",
+    "with capture_output():\n    f()": "hides what the cell says",
+    "with warnings.catch_warnings(action='ignore'):\n    f()": "silences every warning",
+    "warnings.filterwarnings('ignore', category=Warning)": "silences every warning",
+    "warnings.filterwarnings('ignore', '.*')": "silences every warning",
+    "logging.disable(logging.CRITICAL)": "silences every warning",
+    "np.seterr(all='ignore')": "silences every warning",
+}
+NO_FAULTS = [
+    "assert (low, high) == (low, 3), 'a'",
+    "assert x - y < 1, 'a'",
+    "assert x in [y], 'a'",
+    "x.quantile()['75%']",
+    "ax.plot(x, color='0.3')",
+    "data.sample(5, random_state=SEED)",
+    "data.sample(5, **options)",
+    "rng.shuffle(x)",
+    "warnings.filterwarnings('ignore', 'Estimated shape')",
+    "warnings.filterwarnings('ignore', category=FutureWarning)",
+]
+PROSE_FAULTS = {
+    "½ of them": "numeral '½'",
+    "one per cent": "numeral 'one per cent'",
+    "half a second": "numeral 'half a second'",
+    "a quarter of a minute": "numeral 'a quarter of a minute'",
+    "a dozen seconds": "numeral 'a dozen seconds'",
+    "[a](b.md 'by 4.2 s')": "numeral '4.2'",
+    "a[^1]\n\n[^1]: It is 42.": "numeral '42'",
+    "\n\n```{raw} html\n<script src='//a/b.js'></script>\n```": "remove src",
+    "\n\n![a][b]\n\n[b]: https://a.example/b.png": "a picture of another host",
+}
+CELL_FAULTS = {
+    "attachments": (
+        {"a.png": {"image/png": "aGk="}},
+        "cell 1 (c1): a raw cell or a pasted picture",
+    ),
+    "cell_type": ("raw", "cell 1 (c1): a raw cell or a pasted picture"),
+    "metadata": ({"tags": ["hide-imput"]}, "cell 1 (c1): 'hide-imput' is no tag of this book"),
+}
+SHOWN_FAULTS = {
+    "Wall time: 3 s": "the clock",
+    str(Path.cwd() / "book/a.csv"): "a path of this machine",
+    "C:\\Users\\doe\\a.csv": "a path of this machine",
+    "{('a', 1), ('b', 2)}": "a set, in an order of chance",
+    "{\"it's\", 'b'}": "a set, in an order of chance",
+}
+
+
+@pytest.mark.parametrize("code", CODE_FAULTS)
+def test_each_fault_of_code_is_found(clean, code):
+    change(source("one"), "cells", 2, "source", to=f"assert len('a') == 1, 'a'\n{code}")
+    assert any(CODE_FAULTS[code] in fault for fault in proof.of_sources()), proof.of_sources()
+
+
+@pytest.mark.parametrize("code", NO_FAULTS)
+def test_code_that_looks_like_a_fault_is_none(clean, code):
+    change(source("one"), "cells", 2, "source", to=f"assert len('a') == 1, 'a'\n{code}")
+    assert proof.of_sources() == []
+
+
+@pytest.mark.parametrize("words", PROSE_FAULTS)
+def test_each_fault_of_prose_is_found(clean, words):
+    change(source("one"), "cells", 0, "source", to=f"# One\n8 [Doe](cite:doe2020) {words}")
+    assert any(PROSE_FAULTS[words] in fault for fault in proof.of_sources())
+
+
+@pytest.mark.parametrize("field", CELL_FAULTS)
+def test_each_fault_of_a_cell_is_found(clean, field):
+    to, message = CELL_FAULTS[field]
+    change(source("one"), "cells", 0, field, to=to)
+    assert any(fault.startswith(f"one, cell 1 (c1): {message}") for fault in proof.of_sources())
+
+
+@pytest.mark.parametrize("words", SHOWN_FAULTS)
+def test_what_holds_for_this_machine_only_is_not_shown(clean, words):
+    output = {"output_type": "stream", "name": "stdout", "text": words}
+    change(executed("one"), "cells", 2, "outputs", to=[output])
+    (fault,) = proof.of_results()
+    assert fault.startswith("one, cell 3 (c3): shows ")
+    assert SHOWN_FAULTS[words] in fault
+
+
+@pytest.mark.parametrize("kind", ["application/javascript", "application/pdf", "text/x-other"])
+def test_outputs_of_other_kinds_are_not_shown(clean, kind):
+    output = {"output_type": "display_data", "data": {kind: "x", "text/plain": "x"}, "metadata": {}}
+    change(executed("one"), "cells", 2, "outputs", to=[output])
+    assert proof.of_results() == [
+        f"one, cell 3 (c3): shows {kind}: show words, a table or a figure"
+    ]
+
+
+def test_a_work_is_held_once_whatever_its_key(clean):
+    work = "@article{{doe{0}, title={{A}}, doi={{10.1/{1}}}}}\n"
+    change(source("one"), "cells", 0, "source", to="# 8\n[Doe](cite:doe1), [Doe](cite:doe2)")
+    clean.write("book/references.bib", work.format(1, "x") + work.format(2, "y"))
+    assert proof.of_sources() == []
+    clean.write("book/references.bib", work.format(1, "x") + work.format(2, "X"))
+    assert proof.of_sources() == ["book/references.bib: holds '10.1/x' more than once: keep one"]
 
 
 @pytest.mark.parametrize("name", SOURCE_FAULTS)

@@ -41,6 +41,10 @@ def check_convergence(fit, *, expected_faults=()):
         raise RuntimeError("it has not converged")
     return judge_convergence(fit)
 """
+FORWARD = """
+def draw(vars, draws=1, random_seed=None):
+    return [0] * draws
+"""
 COLLAPSED = """
 class Draws:
     khat = 0.2
@@ -98,9 +102,14 @@ GOOD = {
     "collapsed": "from lmm_large.collapsed import collapsed_posterior\n"
     "c = collapsed_posterior('good', seed=SEED)",
     "timed": "began = time.perf_counter()\n" + KEEP + "check_convergence(fit)",
-    "magic": "%time fit = m.fit(random_seed=SEED)\ncheck_convergence(fit)",
+    "magic": (
+        "code",
+        "%time fit = m.fit(random_seed=SEED)\ncheck_convergence(fit)",
+        {"tags": ["timing"]},
+    ),
     "statsmodels": "class OLS:\n    def fit(self): return 1\nOLS().fit()",
     "deleted": KEEP + "check_convergence(fit)\ndel fit",
+    "drawn ahead": "def f():\n    return pm.draw(1, random_seed=SEED)\nf()",
 }
 NOT_CHECKED, NO_SEED = "is not checked: pass the whole fit", "gets no seed: pass random_seed=SEED"
 SUPPRESSED, INSIDE = "did not pass its check, and the chapter went on", "within a function"
@@ -141,6 +150,7 @@ BAD = {
     "no seed": ("fit = m.fit()\ncheck_convergence(fit)", NO_SEED),
     "seed of None": ("fit = m.fit(random_seed=None)\ncheck_convergence(fit)", NO_SEED),
     "no seed among options": ("o = {}\nfit = m.fit(**o)\ncheck_convergence(fit)", NO_SEED),
+    "drawn ahead without a seed": ("def f():\n    return pm.draw(1)\nf()", NO_SEED),
     "suppressed": (
         "fit = m.fit(random_seed=1, worst=2)\nwith suppress(Exception):\n"
         "    check_convergence(fit)",
@@ -178,9 +188,10 @@ def stand_ins():
     return {
         "bambi/__init__.py": "from bambi.models import Model",
         "bambi/models.py": BAMBI,
-        "pymc/__init__.py": "from pymc.sampling.mcmc import sample",
+        "pymc/__init__.py": "from .sampling.mcmc import sample\nfrom .sampling.forward import draw",
         "pymc/sampling/__init__.py": "",
         "pymc/sampling/mcmc.py": PYMC,
+        "pymc/sampling/forward.py": FORWARD,
         "lmm_helpers/__init__.py": "from lmm_helpers.checks.convergence import check_convergence",
         "lmm_helpers/checks/__init__.py": "",
         "lmm_helpers/checks/convergence.py": GATE,
@@ -212,8 +223,12 @@ def test_fits_that_pass_are_noted_and_pass(watched):
     found = executed_faults(watched, SETUP, CLAIM, *GOOD.values())
     assert found == [], "\n".join(found)
     noted = json.loads(record("one").read_text(encoding="utf-8"))["fits"]
-    ran = {name: f"c{number}" for number, name in enumerate(GOOD, 3) if name != "statsmodels"}
-    assert {fit["cell"] for fit in noted} == {*ran.values()}
+    ran = {
+        name: f"c{number}"
+        for number, name in enumerate(GOOD, 3)
+        if name not in {"statsmodels", "drawn ahead"}
+    }
+    assert {fit["cell"] for fit in noted} == {*ran.values()}, "what is drawn ahead is no fit"
     assert len(noted) == len(ran) + 2 + 2, "two cells fit three times"
 
 
