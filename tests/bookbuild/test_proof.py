@@ -318,10 +318,10 @@ PROSE_FAULTS = {
 CELL_FAULTS = {
     "attachments": (
         {"a.png": {"image/png": "aGk="}},
-        "cell 1 (c1): a raw cell or a pasted picture",
+        "a raw cell or a pasted picture",
     ),
-    "cell_type": ("raw", "cell 1 (c1): a raw cell or a pasted picture"),
-    "metadata": ({"tags": ["hide-imput"]}, "cell 1 (c1): 'hide-imput' is no tag of this book"),
+    "cell_type": ("raw", "a raw cell or a pasted picture"),
+    "metadata": ({"tags": ["hide-imput"]}, "'hide-imput' is no tag of this book"),
 }
 SHOWN_FAULTS = {
     "Wall time: 3 s": "the clock",
