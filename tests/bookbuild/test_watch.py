@@ -150,6 +150,25 @@ BAD = {
     "no seed": ("fit = m.fit()\ncheck_convergence(fit)", NO_SEED),
     "seed of None": ("fit = m.fit(random_seed=None)\ncheck_convergence(fit)", NO_SEED),
     "no seed among options": ("o = {}\nfit = m.fit(**o)\ncheck_convergence(fit)", NO_SEED),
+    "looked up": (
+        "import importlib\ns = getattr(importlib.import_module('pymc'), 'sample')\n"
+        "f = s(random_seed=1)",
+        NOT_CHECKED,
+    ),
+    "checked before another fit of that name": (
+        KEEP + "check_convergence(fit)\nfit = m.fit(random_seed=3)",
+        NOT_CHECKED,
+    ),
+    "expected and absent": (
+        KEEP + "with suppress(RuntimeError):\n"
+        "    check_convergence(fit, expected_faults=['R-hat'])",
+        SUPPRESSED,
+    ),
+    "left by another way": (
+        "fit = m.fit(random_seed=1, worst=2)\nfor _ in [0]:\n    try:\n"
+        "        check_convergence(fit)\n    finally:\n        break",
+        SUPPRESSED,
+    ),
     "drawn ahead without a seed": ("def f():\n    return pm.draw(1)\nf()", NO_SEED),
     "suppressed": (
         "fit = m.fit(random_seed=1, worst=2)\nwith suppress(Exception):\n"
