@@ -98,7 +98,7 @@ def _drawn(axes: Any) -> list[dict[str, Any]]:
         elif array is not None:  # of numbers shown as colours
             colours, style, held = [""], artist.get_cmap().name, {"values": _five(array)}
         elif kind == "PathCollection":
-            style = f" of {len(artist.get_paths()[0].vertices)} corners"
+            style = f" of {sum(len(path.vertices) for path in artist.get_paths()[:1])} corners"
             held = {"sizes": _five(artist.get_sizes())}
         for number, points in enumerate(_parts(artist)):
             colour = colours[number % len(colours)] + style

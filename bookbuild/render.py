@@ -61,9 +61,10 @@ def key() -> str:
     """The content key of the site: all from which it is made, without what execution cost."""
     records = {name: {**freshness.noted(name), "cost": None} for name in chapters()}
     written = [executed(name) if name in records else page_source(name) for name in pages()]
-    ours = [*Path(__file__).parent.glob("*.py"), measures.ALLOWED]
-    files = [*CONFIGURATION, *written, *_accessories(), *ours, freshness.LOCK]
-    return freshness.combined({**records, **{str(path): freshness.sha256(path) for path in files}})
+    files = [*CONFIGURATION, *written, *_accessories(), measures.ALLOWED, freshness.LOCK]
+    made_of = {str(path): freshness.sha256(path) for path in files}
+    press = {path.name: freshness.sha256(path) for path in Path(__file__).parent.glob("*.py")}
+    return freshness.combined({**records, **made_of, **press})
 
 
 def is_fresh() -> bool:
