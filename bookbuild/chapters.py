@@ -5,6 +5,7 @@ A chapter is named by its path below `book/` without the suffix: "01_eda", "appe
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 
 BOOK = Path("book")
 BUILD = Path("_build")
+NUMBERED = re.compile(r"\*\*Figure[ \d.]*\*\* ")  # how a caption begins, where it is read in a cell
 
 Notebook = dict[str, Any]
 Cell = dict[str, Any]
@@ -117,7 +119,19 @@ def read_notebook(path: Path) -> Notebook:
         raise SystemExit(f"{path} holds no cells: restore it, or take it from _toc.yml")
     for cell in cells:
         cell["source"] = text(cell["source"])
-    return notebook
+    return notebook | {"cells": _captioned(cells)}
+
+
+def _captioned(cells: list[Cell]) -> list[Cell]:
+    """The cells, each caption (a cell tagged so, for JupyterLab to show) given to its figure."""
+    kept: list[Cell] = []
+    for cell in cells:
+        if kept and "caption" in cell.get("metadata", {}).get("tags", []):
+            shown = kept[-1]["metadata"].setdefault("mystnb", {}).setdefault("figure", {})
+            shown["caption"] = NUMBERED.sub("", cell["source"])
+        else:
+            kept.append(cell)
+    return kept
 
 
 def text(lines: Any) -> str:

@@ -33,6 +33,8 @@ SAMPLERS = {
     "pymc.smc.sampling": ["sample_smc"],
     "pymc.variational.inference": ["fit", "Inference.fit", "ASVGD.fit"],
 }
+BARS = {name: "progressbar" for name in SAMPLERS if not name.startswith("lmm_large")}
+BARS["nutpie.sample"] = "progress_bar"
 CHECKS = {"judge_convergence": "judged", "check_convergence": "checked"}
 CHECKING = "lmm_helpers.checks.convergence"
 VERDICTS = ["unchecked", "judged", "failed", "checked"]  # the last one of a fit stands
@@ -96,6 +98,8 @@ def _noted(module: str, path: str, sampler: Callable[..., Any]) -> Callable[...,
     def noted(*args: Any, **kwargs: Any) -> Any:
         if _within.get():
             return sampler(*args, **kwargs)
+        if module in BARS:  # a person sees how far the sampler is, a page does not
+            kwargs.setdefault(BARS[module], False)
         given = {**signature.bind_partial(*args).arguments, **kwargs}
         fit = {
             "cell": _cell(),

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Any
 
-from bookbuild import claims, contracts, freshness, markup, measures, prose, python
+from bookbuild import bibliography, claims, contracts, freshness, markup, measures, prose, python
 from bookbuild.chapters import (
     BOOK,
     Cell,
@@ -35,9 +35,6 @@ MOST_LINES = 20
 SHORTEST_ALT = 60
 MOST_HTML = 700_000
 MOST_TEXT = 50_000
-CITATION = re.compile(r"\]\(cite:([^)]*)\)")
-BIB_ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^,\s]+)\s*,", re.M)
-BIB_DOI = re.compile(r"\bdoi\s*=\s*[{\"]\s*([^}\"\s]+)")
 PADDED = re.compile(r"(\S)\1{3}|(.{10,})\2")
 TAG = "leave it out, or tag the cell `timing`"
 HIDING = {
@@ -110,7 +107,7 @@ def _of_book() -> Iterator[str]:
     for page in measures.allowed().keys() - pages():
         yield f"{measures.ALLOWED}: {page!r} is no page of _toc.yml: remove it"
     yield from _of_files()
-    yield from _of_bibliography()
+    yield from bibliography.faults(piece for page in pages() for piece in prose.markdown(page))
     for path in contracts.left_over():
         yield f"{path} belongs to no chapter of _toc.yml: delete it"
     for page in pages():
@@ -135,23 +132,6 @@ def _of_files() -> Iterator[str]:
             content = path.read_text(encoding="utf-8")
             style = f"<style>{content}</style>" if path.suffix == ".css" else content
             yield from (f"{path}: {fault}" for fault in markup.faults(style))
-
-
-def _of_bibliography() -> Iterator[str]:
-    """Works that are cited and not held, held and not cited, or held twice."""
-    path = BOOK / "references.bib"
-    written = path.read_text("utf-8") if path.is_file() else ""
-    held = Counter(BIB_ENTRY.findall(written))
-    pieces = [piece for page in pages() for piece in prose.markdown(page)]
-    cited = [(place, key) for place, markdown in pieces for key in CITATION.findall(markdown)]
-    for place, key in cited:
-        if key not in held:
-            yield f"{place}: cites {key!r}, which {path} does not hold: add it or correct the key"
-    for key in held.keys() - {key for _, key in cited}:
-        yield f"{path}: no page cites {key!r}: remove the entry"
-    dois = Counter(BIB_DOI.findall(written.lower()))
-    for key in (key for key, number in (held + dois).items() if number > 1):
-        yield f"{path}: holds {key!r} more than once: keep one"
 
 
 def _of_page(page: str) -> Iterator[str]:

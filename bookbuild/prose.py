@@ -18,6 +18,7 @@ from markdown_it.token import Token
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
+from bookbuild import bibliography
 from bookbuild.chapters import (
     BOOK,
     Cell,
@@ -92,10 +93,11 @@ def numerals(text: str) -> list[str]:
 
 def _texts(inline: list[Token]) -> Iterator[str]:
     """The words of a paragraph and of its pictures, without citations and bare addresses."""
-    words, cited = "", False
+    words, cited, works = "", False, bibliography.works()
     for token in inline:
         if token.type == "link_open":
-            cited = str(token.attrs.get("href", "")).startswith("cite:")
+            link = str(token.attrs.get("href", ""))
+            cited = link.startswith(bibliography.DOI) or link in works
             yield str(token.attrs.get("title", ""))
         elif token.type == "link_close":
             cited = False

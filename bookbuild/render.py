@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from bookbuild import claims, freshness, measures, progress, site
+from bookbuild import bibliography, claims, freshness, measures, progress, site
 from bookbuild.chapters import (
     BOOK,
     BUILD,
@@ -44,7 +44,6 @@ JUPYTER_BOOK = (
 )
 PRESS = Path(__file__).parents[1]  # where Sphinx finds the extensions of this package
 BUILD_RECORD = "<!-- build record -->"
-CITATION = re.compile(r"\[([^\]]*)\]\(cite:([^)\s]+)\)")
 COST = {"seconds": "Seconds", "peak_memory_mb": "Peak memory (MB)"}
 MADE = ["chapter", "cells", "claims", "figures", "fits"]
 PROBLEM = re.compile(r"WARNING:|ERROR:|Error:|Exception")
@@ -155,12 +154,11 @@ def _stage() -> None:
         write(STAGE / path, path.read_bytes())
         if path.is_relative_to(STATIC) and path.suffix in {".css", ".js", ".woff2"}:
             write(STAGE / path.relative_to(BOOK), path.read_bytes())  # where jupyter-book looks
-    bibliography = next((n for n, text in _texts() if "{bibliography}" in text), "")
+    references = next((n for n, text in _texts() if "{bibliography}" in text), "")
     for name, text in _texts():
-        to = os.path.relpath(bibliography, Path(name).parent)
-        link = rf"<a class='citation' href='{to}.html#cite-\2'>\1</a>"
+        to = os.path.relpath(references, Path(name).parent)
         suffix = ".ipynb" if name in chapters() else ".md"
-        write(STAGE / BOOK / f"{name}{suffix}", CITATION.sub(link, text))
+        write(STAGE / BOOK / f"{name}{suffix}", bibliography.linked(text, to))
     write(STAGE / BOOK / f"{claims.PAGE}.md", claims.page())
     toc = yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8"))
     last_part = toc["parts"][-1] if "parts" in toc else toc

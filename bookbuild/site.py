@@ -22,7 +22,7 @@ POLICY = (
 LOADING = {"src", "srcset", "data", "poster", "background", "action", "formaction"}
 RAW = re.compile(
     r"Traceback \(most recent call last\)|<!-- (?:end )?tabs?\b|<!-- build record"
-    r"|\{(?:cite|glue|numref|ref|doc|eq|term)(?::\w+)?\}|\]\(cite:"
+    r"|\{(?:cite|glue|numref|ref|doc|eq|term)(?::\w+)?\}"
 )
 
 

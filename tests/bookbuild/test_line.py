@@ -44,7 +44,7 @@ def line(book, figure_metadata):
     book.write("_config.yml", CONFIG)
     book.toc("one", "two", "appendix/built", "appendix/references")
     claim = "assert len('a') == 1, 'yes'"
-    cite = "As [Doe (2020)](cite:doe2020) says, see {numref}`fig-line`."
+    cite = "As [Doe (2020)](https://doi.org/10.1/doe) says, see {numref}`fig-line`."
     book.notebook(
         "one",
         ("markdown", f"# One\n\n{cite}", {}),
@@ -56,12 +56,12 @@ def line(book, figure_metadata):
         claim,
     )
     book.notebook("two", ("markdown", "# Two", {}), claim)
-    cite = "[Doe (2020)](cite:doe2020)"
+    cite = "[Doe (2020)](https://doi.org/10.1/doe)"
     book.write("book/appendix/built.md", f"# Built\n\n{cite}\n\n<!-- build record -->\n")
     book.write("book/appendix/references.md", "# References\n\n```{bibliography}\n:all:\n```\n")
     book.write(
         "book/references.bib",
-        "@book{doe2020, author={Doe, A}, title={B}, publisher={C}, year={2020}}\n",
+        "@book{doe2020, author={Doe, A}, title={B}, publisher={C}, year={2020}, doi={10.1/doe}}\n",
     )
     return book
 
@@ -109,7 +109,7 @@ def test_the_whole_line(line):
 
 def test_what_is_published_is_what_was_made(line):
     line.toc("two", "appendix/references")
-    line.write("book/index.md", "# A book\n\n[Doe (2020)](cite:doe2020)\n")
+    line.write("book/index.md", "# A book\n\n[Doe (2020)](https://doi.org/10.1/doe)\n")
     for name in ("book/one.ipynb", "book/appendix/built.md"):
         (line.folder / name).unlink()
     status, output = line.run("doit")
@@ -150,7 +150,7 @@ def test_what_is_published_is_what_was_made(line):
     assert made.keys() == whole.keys()
     assert made[index] == whole[index]
 
-    line.write("book/index.md", "# A book\n\n[Doe (2020)](cite:doe2020)\n\n{ref}`x\n")
+    line.write("book/index.md", "# A book\n\n[Doe (2020)](https://doi.org/10.1/doe)\n\n{ref}`x\n")
     status, output = line.run("doit")
     assert status == 1
     assert "the site has faults, what was published before stays" in output
@@ -162,7 +162,8 @@ def test_a_second_execution_is_compared(line):
     chance = "import os\nprint(os.getppid())"
     sets = "print(list({'kent', 'essex', 'surrey', 'norfolk', 'cumbria', 'devon'}))"
     timing = ("code", "import os\nprint(os.getpid())", {"tags": ["timing"]})
-    line.notebook("one", ("markdown", "# One\n\n[D](cite:doe2020)", {}), "print(1)", timing, CLAIM)
+    cite = "[D](https://doi.org/10.1/doe)"
+    line.notebook("one", ("markdown", f"# One\n\n{cite}", {}), "print(1)", timing, CLAIM)
     line.notebook("two", ("markdown", "# Two", {}), chance, sets, CLAIM)
     status, output = line.run("doit", "twice")
     assert status == 1

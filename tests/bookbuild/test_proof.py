@@ -43,13 +43,17 @@ NOTED = {
 def clean(book, figure_metadata):
     """A chapter with a figure and a claim, executed, its contract accepted."""
     cells = [
-        ("markdown", "# One\n\nAs [Doe (2020)](cite:doe2020) says, there are 8 counties.", {}),
+        (
+            "markdown",
+            "# One\n\nAs [Doe (2020)](https://doi.org/10.1/doe) says, there are 8 counties.",
+            {},
+        ),
         ("code", "ax.plot()", figure_metadata()),
         "assert len('a') == 1, '3 is true'",
     ]
     book.notebook("one", *cells)
     book.write("book/_numbers.yml", "one:\n  8: given by the design\n")
-    book.write("book/references.bib", "@article{doe2020, title={A}}\n")
+    book.write("book/references.bib", "@article{doe2020, title={A}, doi={10.1/doe}}\n")
     notebook = read_json(source("one"))
     notebook["cells"][1]["outputs"] = [
         {
@@ -121,7 +125,11 @@ SOURCE_FAULTS = {
     ),
     "no claim": (("cells", 2, "source"), "pass", "asserts nothing"),
     "long cell": (("cells", 2, "source"), "assert len('a') == 1, 'a'\n" * 21, "21 lines"),
-    "unknown work": (("cells", 0, "source"), "# One\n8 [Roe](cite:roe1999)", "cites 'roe1999'"),
+    "unknown work": (
+        ("cells", 0, "source"),
+        "# One\n8 [Roe](https://doi.org/10.1/roe)",
+        "cites https://doi.org/10.1/roe",
+    ),
     "typed number": (("cells", 0, "source"), "# One\n8 and 4.5", "numeral '4.5'"),
     "unused number": (("cells", 0, "source"), "# One", "'8' does not occur"),
     "number in caption": (
@@ -161,7 +169,7 @@ SOURCE_FAULTS = {
     ),
     "words with a unit": (
         ("cells", 0, "source"),
-        "# One\n8 [Doe](cite:doe2020), seven\nseconds",
+        "# One\n8 [Doe](https://doi.org/10.1/doe), seven\nseconds",
         "numeral 'seven seconds'",
     ),
     "two statements": (
@@ -201,17 +209,17 @@ SOURCE_FAULTS = {
     ),
     "iframe": (
         ("cells", 0, "source"),
-        "# One\n8 [Doe](cite:doe2020)\n\n<IFRAME srcdoc='x'></IFRAME>",
+        "# One\n8 [Doe](https://doi.org/10.1/doe)\n\n<IFRAME srcdoc='x'></IFRAME>",
         "one, cell 1 (c1): <iframe> is not among the HTML",
     ),
     "remote picture": (
         ("cells", 0, "source"),
-        "# One\n8 [Doe](cite:doe2020)\n\n![A plot](https://a.example/b.png)",
+        "# One\n8 [Doe](https://doi.org/10.1/doe)\n\n![A plot](https://a.example/b.png)",
         "a picture of another host",
     ),
     "undescribed picture": (
         ("cells", 0, "source"),
-        "# One\n8 [Doe](cite:doe2020)\n\n![](b.png)",
+        "# One\n8 [Doe](https://doi.org/10.1/doe)\n\n![](b.png)",
         "without alt text",
     ),
     "no figure name": ((*SHOWN, "figure", "name"), "line", "mystnb.figure.name is 'line'"),
@@ -346,7 +354,7 @@ def test_code_that_looks_like_a_fault_is_none(clean, code):
 
 @pytest.mark.parametrize("words", PROSE_FAULTS)
 def test_each_fault_of_prose_is_found(clean, words):
-    change(source("one"), "cells", 0, "source", to=f"# One\n8 [Doe](cite:doe2020) {words}")
+    change(source("one"), "cells", 0, "source", to=f"# One\n8 [Doe](https://doi.org/10.1/doe) {words}")
     assert any(PROSE_FAULTS[words] in fault for fault in proof.of_sources())
 
 
@@ -377,11 +385,13 @@ def test_outputs_of_other_kinds_are_not_shown(clean, kind):
 
 def test_a_work_is_held_once_whatever_its_key(clean):
     work = "@article{{doe{0}, title={{A}}, doi={{10.1/{1}}}}}\n"
-    change(source("one"), "cells", 0, "source", to="# 8\n[Doe](cite:doe1), [Doe](cite:doe2)")
-    clean.write("book/references.bib", work.format(1, "x") + work.format(2, "y"))
+    x, y = "[Doe](https://doi.org/10.1/x)", "[Doe](https://doi.org/10.1/y)"
+    change(source("one"), "cells", 0, "source", to=f"# 8\n{x}, {y}")
+    clean.write("book/references.bib", work.format(1, "10.1/x") + work.format(2, "10.1/y"))
     assert proof.of_sources() == []
-    clean.write("book/references.bib", work.format(1, "x") + work.format(2, "X"))
-    assert proof.of_sources() == ["book/references.bib: holds '10.1/x' more than once: keep one"]
+    clean.write("book/references.bib", work.format(1, "10.1/x") + work.format(2, "10.1/X"))
+    with pytest.raises(SystemExit, match="https://doi.org/10.1/x more than once: keep one"):
+        proof.of_sources()
 
 
 @pytest.mark.parametrize("name", SOURCE_FAULTS)
@@ -429,11 +439,12 @@ def test_figure_names_are_unique_in_the_book(clean):
 
 
 def test_index_is_prose_too_and_numbers_belong_to_pages(clean):
-    clean.write("book/index.md", "# A book\n\nIt has 613 rows and cites [Roe](cite:roe).\n")
+    cite = "[Roe](https://doi.org/10.1/roe)"
+    clean.write("book/index.md", f"# A book\n\nIt has 613 rows and cites {cite}.\n")
     clean.write("book/_numbers.yml", "one:\n  8: given\ngone:\n  5: x\n")
     found = "\n".join(proof.of_sources())
     assert "index: numeral '613'" in found
-    assert "index: cites 'roe'" in found
+    assert "index: cites https://doi.org/10.1/roe, which" in found
     assert "'gone' is no page" in found
 
 
@@ -455,7 +466,7 @@ def test_index_is_prose_too_and_numbers_belong_to_pages(clean):
         ("lme4, R2, `x = 1`, ``a ` 2``, {numref}`fig-3`", []),
         ("$x_1 = 2$ and\n\n$$\n3\n$$\n", []),
         ("[text 7](page8.md) <http://a/9> https://b/10", ["7"]),
-        ("[Doe (2020)](cite:doe2020)", []),
+        ("[Doe (2020)](https://doi.org/10.1/doe)", []),
         ("1. first\n2. second 5\n", ["5"]),
         ("<!-- 4 -->\n<img width=300>\n", []),
         ("```python\nx = 1\n```\n~~~\n2\n~~~\n", []),
@@ -507,8 +518,8 @@ FILES = {
     "book/_static/c.svg": ("<svg><image href='https://a/b.png'/></svg>", "c.svg: <image"),
     ".python-version": ("3.1", ".python-version: asks for another Python"),
     "book/references.bib": (
-        "@book{doe2020,}\n@book{doe2020,}\n@book{roe,}",
-        "no page cites 'roe'",
+        "@book{doe, doi={10.1/doe}}\n@book{roe, url={https://a.example}}",
+        "no page cites 'roe', as [words](https://a.example)",
     ),
 }
 
@@ -518,8 +529,32 @@ def test_what_lies_beside_the_pages_is_looked_at(clean, path):
     content, message = FILES[path]
     clean.write(path, content)
     assert any(message in fault for fault in proof.of_sources())
-    if path.endswith(".bib"):
-        assert any("holds 'doe2020' more than once" in fault for fault in proof.of_sources())
+
+
+def test_a_work_is_held_once_and_can_be_linked_to(clean):
+    clean.write("book/references.bib", "@book{doe, doi={10.1/doe}}\n@book{roe, title={A}}\n")
+    assert proof.of_sources() == [
+        "book/references.bib: 'roe' has neither doi nor url: add one, where its citation leads"
+    ]
+    clean.write("book/references.bib", "@book{doe, doi={10.1/doe}}\n@book{doe, doi={10.1/doe}}\n")
+    with pytest.raises(SystemExit, match="repeated bibliography entry: doe: keep one"):
+        proof.of_sources()
+
+
+def test_a_caption_may_stand_in_a_cell_where_jupyterlab_shows_it(clean):
+    change(source("one"), *SHOWN, "figure", "caption", to=" ")
+    notebook = read_json(source("one"))
+    caption = {"cell_type": "markdown", "id": "a", "metadata": {"tags": ["caption"]}}
+    caption["source"] = "**Figure 1.1.** The line rises."
+    write_json(source("one"), notebook | {"cells": notebook["cells"] + [caption]})
+    assert any("no mystnb.figure.caption" in fault for fault in proof.of_sources())
+    notebook["cells"].insert(2, caption)
+    write_json(source("one"), notebook)
+    assert read_notebook(source("one"))["cells"][1]["metadata"]["mystnb"]["figure"] == {
+        "name": "fig-line",
+        "caption": "The line rises.",
+    }
+    assert proof.of_sources() == []
 
 
 def test_every_page_of_the_toc_is_prose(clean):

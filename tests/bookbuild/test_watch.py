@@ -10,7 +10,7 @@ import time
 import pytest
 
 from bookbuild import proof
-from bookbuild.chapters import record
+from bookbuild.chapters import executed, record
 
 BAMBI = """
 import numpy as np, pymc, xarray as xr
@@ -26,7 +26,9 @@ import itertools
 import numpy as np, xarray as xr
 calls = itertools.count()  # no two fits of the tests are alike
 
-def sample(draws=10, random_seed=None, chains=4, worst=0):
+def sample(draws=10, random_seed=None, chains=4, worst=0, progressbar=True):
+    if progressbar:
+        print("draws so far")
     rng = np.random.default_rng(next(calls))
     names = ("slope", "spread")
     drawn = {name: (("chain", "draw"), rng.normal(size=(chains, draws))) for name in names}
@@ -249,6 +251,7 @@ def test_fits_that_pass_are_noted_and_pass(watched):
     }
     assert {fit["cell"] for fit in noted} == {*ran.values()}, "what is drawn ahead is no fit"
     assert len(noted) == len(ran) + 2 + 2, "two cells fit three times"
+    assert "draws so far" not in executed("one").read_text(encoding="utf-8")
 
 
 def test_fits_that_do_not_are_faults_of_their_cells(watched):
