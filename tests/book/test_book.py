@@ -1,6 +1,7 @@
 """The book as it is committed."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,29 @@ def test_every_figure_has_a_contract_and_every_contract_a_figure():
         assert named == set(read_json(path)["figures"] if path.is_file() else {}), (
             f"{chapter}: `make accept`"
         )
+
+
+def test_jupyterlab_shows_captions_and_numbers_as_the_site_does():
+    numbered = re.findall(r"file: book/(\d\d_\w+)", Path("_toc.yml").read_text(encoding="utf-8"))
+    for chapter in chapters():
+        raw = read_json(source(chapter))["cells"]
+        figures = [
+            after for cell, after in pairwise([*raw, {}]) if contracts.shown(cell, "figure", "name")
+        ]
+        for number, caption in enumerate(figures, 1):
+            words = f" {numbered.index(chapter) + 1}.{number}" if chapter in numbered else ""
+            assert caption.get("metadata", {}).get("tags") == ["caption"], (chapter, number)
+            begins = "".join(caption["source"]).partition("** ")[0]
+            assert begins == f"**Figure{words}.", f"{chapter}: {caption['source']}"
+
+
+def test_jupyterlab_folds_what_the_site_folds():
+    for chapter in chapters():
+        for place, cell in code_cells(chapter, read_notebook(source(chapter))):
+            tags, lab = cell["metadata"].get("tags", []), cell["metadata"].get("jupyter", {})
+            folded = not {"claims", "hide-input", "remove-input", "hide-cell"}.isdisjoint(tags)
+            assert lab.get("source_hidden", False) == folded, place
+            assert lab.get("outputs_hidden", False) == ("hide-cell" in tags), place
 
 
 def test_chapters_and_helpers_do_not_know_the_press():
