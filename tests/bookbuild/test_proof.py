@@ -354,7 +354,9 @@ def test_code_that_looks_like_a_fault_is_none(clean, code):
 
 @pytest.mark.parametrize("words", PROSE_FAULTS)
 def test_each_fault_of_prose_is_found(clean, words):
-    change(source("one"), "cells", 0, "source", to=f"# One\n8 [Doe](https://doi.org/10.1/doe) {words}")
+    change(
+        source("one"), "cells", 0, "source", to=f"# One\n8 [Doe](https://doi.org/10.1/doe) {words}"
+    )
     assert any(PROSE_FAULTS[words] in fault for fault in proof.of_sources())
 
 
@@ -387,10 +389,10 @@ def test_a_work_is_held_once_whatever_its_key(clean):
     work = "@article{{doe{0}, title={{A}}, doi={{10.1/{1}}}}}\n"
     x, y = "[Doe](https://doi.org/10.1/x)", "[Doe](https://doi.org/10.1/y)"
     change(source("one"), "cells", 0, "source", to=f"# 8\n{x}, {y}")
-    clean.write("book/references.bib", work.format(1, "10.1/x") + work.format(2, "10.1/y"))
+    clean.write("book/references.bib", work.format(1, "x") + work.format(2, "y"))
     assert proof.of_sources() == []
-    clean.write("book/references.bib", work.format(1, "10.1/x") + work.format(2, "10.1/X"))
-    with pytest.raises(SystemExit, match="https://doi.org/10.1/x more than once: keep one"):
+    clean.write("book/references.bib", work.format(1, "x") + work.format(2, "X"))
+    with pytest.raises(SystemExit, match="more than once: keep one"):
         proof.of_sources()
 
 
