@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 TABLE = Path(__file__).with_name("calibration.csv")
-SIMULATIONS = 100
+SIMULATIONS = 24
 SHOWN = "Cumbria"
 DRAWS = 100
 NUTS = {"chains": 4, "draws": 1000, "tune": 800, "target_accept": 0.9}
