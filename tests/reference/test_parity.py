@@ -22,6 +22,7 @@ from lmm_helpers import (
     replay_article,
     set_up_chapter,
 )
+from lmm_large import Prior, collapsed_posterior, group_statistics
 from reference import reference_fit
 
 BOOK = Path(__file__).parents[2] / "book"
@@ -214,6 +215,21 @@ def test_pymc_as_chapter_3_writes_it_agrees_with_brms(cell, model, theirs):
     check_convergence(fit)
     ours = az.summary(fit, round_to="none").filter(regex="^(?!z_)", axis="index")
     assert_same(ours, reference_fit(*theirs))
+
+
+def test_the_correlated_model_of_chapter_7_agrees_with_brms():
+    names = {"Prior": Prior, "visits": load_bounce(), "SEED": 21, "np": np}
+    scene = names | {
+        "collapsed_posterior": collapsed_posterior,
+        "group_statistics": group_statistics,
+    }
+    for code in cells("07_shrinkage", "line-priors", "correlated"):
+        exec(code, scene)
+    ours = az.summary(scene["correlated"].to_datatree(), round_to="none")
+    theirs = reference_fit("bounce_brms", "correlated_slope")
+    assert_same(
+        ours.rename(index={"std_age|county_corr": "cor_county__Intercept__std_age"}), theirs
+    )
 
 
 def reml(response, predictor, group, data, *, slopes):
