@@ -13,12 +13,25 @@ from typing import Any
 
 import pandas as pd
 
-from lmm_helpers import load_bounce, load_sleepstudy, replay_article
+from lmm_helpers import load_bounce, load_sleepstudy, replay_article, simulate_bounce
 
 HERE = Path(__file__).parent
 BUILD = HERE.parent / "_build" / "reference"
 PACKAGES = ["brms", "lme4", "jsonlite"]
-DATA = {"bounce": load_bounce, "article": replay_article, "sleepstudy": load_sleepstudy}
+WORLDS = range(1000, 1060)  # the seeds of chapter 7's simulated data sets
+
+
+def simulated_worlds() -> pd.DataFrame:
+    """Give data sets simulated as the book's was, one below the other."""
+    return pd.concat([simulate_bounce(seed).assign(world=seed) for seed in WORLDS])
+
+
+DATA = {
+    "article": replay_article,
+    "bounce": load_bounce,
+    "sleepstudy": load_sleepstudy,
+    "worlds": simulated_worlds,
+}
 
 
 def main() -> None:

@@ -10,13 +10,14 @@ import pandas as pd
 import pymc as pm
 import pytest
 import statsmodels.formula.api as smf
-from scipy.special import logsumexp
+from scipy import special, stats
 
 from lmm_helpers import (
     agreement,
     candidate_models,
     check_convergence,
     chosen_model,
+    group_lines,
     load_bounce,
     load_sleepstudy,
     replay_article,
@@ -159,7 +160,7 @@ def elpd_of_night_without_it(row):
     fit = sampled(model)
     model.compute_log_likelihood(fit, data=nights.loc[[row]])
     scores = fit.log_likelihood["Reaction"]
-    return logsumexp(scores) - np.log(scores.size)
+    return special.logsumexp(scores) - np.log(scores.size)
 
 
 def assert_same(ours, theirs):
@@ -217,6 +218,30 @@ def test_pymc_as_chapter_3_writes_it_agrees_with_brms(cell, model, theirs):
     check_convergence(fit)
     ours = az.summary(fit, round_to="none").filter(regex="^(?!z_)", axis="index")
     assert_same(ours, reference_fit(*theirs))
+
+
+def test_the_correlated_model_of_chapter_7_agrees_with_brms():
+    scene = {"np": np, "visits": load_bounce(), "SEED": 21}
+    for code in cells("07_shrinkage", "line-priors", "correlated"):
+        exec(code, scene)
+    ours = az.summary(scene["correlated"].to_datatree(), round_to="none")
+    theirs = reference_fit("bounce_brms", "correlated_slope")
+    assert_same(
+        ours.rename(index={"std_age|county_corr": "cor_county__Intercept__std_age"}), theirs
+    )
+
+
+def test_the_fourth_model_on_the_grid_of_chapter_7_agrees_with_brms():
+    scene = {"np": np, "special": special, "stats": stats, "group_lines": group_lines}
+    for code in cells("07_shrinkage", "line-priors", "methods", "with-county-age"):
+        exec(code, scene)
+    visits = load_bounce()
+    ours = scene["with_county_age"](visits)[:, 1]
+    theirs = reference_fit("bounce_within_brms", "within_between")
+    names = [f"std_age|county[{name}]" for name in visits["county"].cat.categories]
+    slopes = theirs.loc["std_age", "mean"] + theirs.loc[names, "mean"]
+    within = theirs.loc[names, "sd"] / 4  # the grid is coarse: a quarter of a posterior sd
+    assert (np.abs(ours - slopes) < within).all(), ours - slopes
 
 
 def reml(response, predictor, group, data, *, slopes):
