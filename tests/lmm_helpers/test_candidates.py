@@ -30,6 +30,19 @@ def test_chapter_3_writes_the_same_models():
     assert written == imported
 
 
+def test_the_chosen_model_is_the_fourth_candidate_but_for_the_spread():
+    visits = load_bounce()
+    fourth, chosen = candidate_models(visits)["within and between"], chosen_model(visits)
+    assert chosen.formula.main == fourth.formula.main
+    assert chosen.formula.additionals == ("sigma ~ 1 + (1 | county)",)
+    for model in (fourth, chosen):
+        model.build()
+    terms, own = (model.parameters["mu"].terms for model in (fourth, chosen))
+    assert {name: str(term.prior) for name, term in own.items()} == {
+        name: str(term.prior) for name, term in terms.items()
+    }
+
+
 def test_chapter_5_writes_the_chosen_model():
     (written,) = models_of("05_evaluation.ipynb")
     assert str(written) == str(chosen_model(load_bounce()))

@@ -173,7 +173,7 @@ def test_it_fits_the_draws_that_bambi_makes():
     model.build()
     imagined = model.prior_predictive(draws=200, random_seed=1)
     fit = xr.DataTree.from_dict({"posterior": imagined["prior"].to_dataset()})
-    data = pd.DataFrame({"county": ["Surrey"] * 2, "std_age": [0.0, 1.0]})
+    data = pd.DataFrame({"county": ["Surrey"] * 2, "std_age": [0.0, 1.0], "county_age": 0.5})
     new = predict(fit, model, data)
     assert set(new.data_vars) == {"mu", "sigma", "bounce_time"}
     assert dict(new.sizes) == {"chain": 1, "draw": 200, "__obs__": 2}

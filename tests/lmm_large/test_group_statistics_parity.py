@@ -33,13 +33,24 @@ from lmm_large.priors import read_priors
 from reference import reference_fit
 
 BOUNCE = ("bounce_time", "std_age", "county")
+
+
+def bounce_within():
+    """The visits with the mean age of their county."""
+    visits = load_bounce()
+    county_age = visits.groupby("county", observed=True)["std_age"].transform("mean")
+    return visits.assign(county_age=county_age)
+
+
 DATA = {
     "bounce": (load_bounce, BOUNCE),
+    "bounce_within": (bounce_within, BOUNCE),
     "article": (replay_article, BOUNCE),
     "sleepstudy": (load_sleepstudy, ("Reaction", "Days", "Subject")),
 }
 PRIORS = {  # mean and sd of the intercept and the slope; scales of sigma and of the two spreads
     "bounce": ((200, 50), (0, 10), 20, 15, 5),
+    "bounce_within": ((200, 50), (0, 10), 20, 15, 5),
     "article": ((200, 1), (4, 1), 100, 10, 10),
     "sleepstudy": ((300, 100), (0, 20), 50, 50, 20),
 }
@@ -54,16 +65,17 @@ COLLAPSED = [
     ("sleepstudy", "correlated_slope"),
 ]
 MARGINAL = [case for case in COLLAPSED if "regression" not in case]
-MARGINAL.append(("bounce", "unequal_spread"))
+MARGINAL.append(("bounce_within", "unequal_spread"))
 
 
 def gathered(rows, columns, model):
     """Gather what a model asks of the rows, and a little more, of which its formula is a part."""
     response, predictor, group = columns
     effects = "1" if model in ("regression", "varying_intercept") else predictor
-    statistics = group_statistics(rows, f"{response} ~ {predictor} + ({predictor} | {group})")
+    line = f"{response} ~ {predictor}" + " + county_age" * (model == "unequal_spread")
+    statistics = group_statistics(rows, f"{line} + ({predictor} | {group})")
     groups = "" if model == "regression" else f" + ({effects} | {group})"
-    return statistics, f"{response} ~ {predictor}{groups}"
+    return statistics, f"{line}{groups}"
 
 
 def priors_of(data, model, columns):
@@ -85,6 +97,7 @@ def priors_of(data, model, columns):
     if model == "correlated_slope":
         priors[f"{predictor}|{group}_corr"] = Prior("LKJ", eta=ETA[data])
     if model == "unequal_spread":
+        priors["county_age"] = Prior("Normal", mu=0, sigma=20)
         priors["sigma"] = {"Intercept": Prior("Normal", mu=2, sigma=1), f"1|{group}": spread(0.5)}
     return priors
 
@@ -124,7 +137,7 @@ def test_collapsed_route_agrees_with_brms(data, model):
 
 @functools.cache
 def compiled(model):
-    statistics, formula = gathered(load_bounce(), BOUNCE, model)
+    statistics, formula = gathered(bounce_within(), BOUNCE, model)
     priors = priors_of("bounce", model, BOUNCE)
     return nutpie.compile_pymc_model(marginal_model(statistics, priors=priors, formula=formula))
 
@@ -198,7 +211,7 @@ def shapes(dataset):
     [("collapsed", "varying_slope"), ("pymc", "varying_slope"), ("pymc", "unequal_spread")],
 )
 def test_names_dimensions_and_groups_are_those_of_bambi(route, name):
-    visits = load_bounce()
+    visits = bounce_within()
     candidates = candidate_models(visits)
     model = candidates["varying intercept and slope"]
     model = model if name == "varying_slope" else chosen_model(visits)
