@@ -70,7 +70,7 @@ def replay_article(seed: int = ARTICLE_SEED) -> pd.DataFrame:
     Notes
     -----
     A test holds the result to the file that the author published, within 1e-9 seconds. Source:
-    ``create_new_bounce_data.R`` in the repository named above, restated in chapter 8.
+    ``create_new_bounce_data.R`` in the repository named above, restated in chapter 10.
 
     See Also
     --------
