@@ -33,8 +33,7 @@ SAMPLERS = {
     "pymc.smc.sampling": ["sample_smc"],
     "pymc.variational.inference": ["fit", "Inference.fit", "ASVGD.fit"],
 }
-BARS = {name: "progressbar" for name in SAMPLERS if not name.startswith("lmm_large")}
-BARS["nutpie.sample"] = "progress_bar"
+BARS = {"progressbar", "progress_bar"}  # for a person to see; Bambi hands its own on
 CHECKS = {"judge_convergence": "judged", "check_convergence": "checked"}
 CHECKING = "lmm_helpers.checks.convergence"
 VERDICTS = ["unchecked", "judged", "failed", "checked"]  # the last one of a fit stands
@@ -93,13 +92,13 @@ def _load(execute: Callable[[Any], None], module: Any) -> None:
 def _noted(module: str, path: str, sampler: Callable[..., Any]) -> Callable[..., Any]:
     """The sampler, noting each fit that no other sampler asked for."""
     signature = inspect.signature(sampler)
+    bars = {"progressbar"} if path == "Model.fit" else BARS & set(signature.parameters)
 
     @functools.wraps(sampler)
     def noted(*args: Any, **kwargs: Any) -> Any:
         if _within.get():
             return sampler(*args, **kwargs)
-        if module in BARS:  # a person sees how far the sampler is, a page does not
-            kwargs.setdefault(BARS[module], False)
+        kwargs = dict.fromkeys(bars, False) | kwargs
         given = {**signature.bind_partial(*args).arguments, **kwargs}
         fit = {
             "cell": _cell(),
