@@ -189,12 +189,7 @@ def collapsed_posterior(
     coefficients = target.coefficients(chosen, rng)
     sigma, spreads, correlation = target.spreads(chosen)
     effects = group_effects(
-        target.rows,
-        coefficients,
-        sigma=sigma,
-        spreads=spreads,
-        correlation=correlation,
-        rng=rng,
+        target.rows, coefficients, sigma=sigma, spreads=spreads, correlation=correlation, rng=rng
     )
     named: dict[str, np.ndarray] = {}
     column = int(made.intercept)
@@ -314,12 +309,7 @@ class _Target:
         for start in range(0, len(points), step):
             sigma, spreads, correlation = self.spreads(points[start : start + step])
             yield integrate_population(
-                self.rows,
-                self.mean,
-                self.sd,
-                sigma=sigma,
-                spreads=spreads,
-                correlation=correlation,
+                self.rows, self.mean, self.sd, sigma=sigma, spreads=spreads, correlation=correlation
             )
 
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from lmm_large._columns import Column, Levels, chosen, coded_columns, gathered_columns
+from lmm_large._rows import Columns
 from lmm_large.formula import Formula, Part, Parts, check_names, label, parse
 from lmm_large.statistics import GroupStatistics
 
@@ -78,25 +79,18 @@ def design(statistics: GroupStatistics, formula: str | None = None) -> Design:
     )
 
 
-class Source(Protocol):
-    """Where rows come from: columns of numbers, and of labels with their codes."""
-
-    def numbers(self, name: str) -> np.ndarray | str: ...  # noqa: D102
-    def labels(self, name: str) -> Any: ...  # noqa: D102
-
-
 def row_values(
-    statistics: GroupStatistics, formula: str | None, source: Source
+    statistics: GroupStatistics, formula: str | None, rows: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give the columns of a design in single rows, the response last, and the rows' groups."""
     asked, wanted, _, _ = _wanted(statistics, formula)
+    source = Columns(rows)
 
     @cache
     def numbers(name: str) -> np.ndarray:
-        values = source.numbers(name)
-        if isinstance(values, str) or not np.isfinite(values).all():
+        if source.kind(name) != "number" or not np.isfinite(source.numbers(name)).all():
             raise ValueError(f"rows hold missing or infinite values, or text, in {name!r}.")
-        return values
+        return source.numbers(name)
 
     @cache
     def codes(name: str) -> np.ndarray:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmm_large._rows import _Frame
 from lmm_large.design import Design, design, row_values
 from lmm_large.likelihood import LOG_2_PI, PseudoRows, group_effects, log_likelihood, pseudo_rows
 from lmm_large.priors import Prior, Priors, correlation_name, read_priors
@@ -226,7 +225,7 @@ def draw_group_effects(
     completed = fit.copy()
     completed["posterior"] = xr.DataTree(kept)
     if rows is not None:
-        values, codes = row_values(statistics, formula, _Frame(rows))
+        values, codes = row_values(statistics, formula, rows)
         chosen = [column for term in made.terms for column in term.columns]
         x = np.concatenate([np.ones((len(values), int(made.intercept))), values[:, chosen]], axis=1)
         mean = coefficients @ (x - data.centre).T
