@@ -14,7 +14,7 @@ import numpy as np
 
 from lmm_large._rows import Cells, factors_of, labels_of, statistics_of, summed
 from lmm_large.formula import Formula
-from lmm_large.statistics import GroupStatistics, literal
+from lmm_large.statistics import GroupStatistics, literal, sql_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -170,13 +170,11 @@ def _opened(
         names.append({n: t for n, t in types.items() if n not in from_folders})
     if not from_folders:
         return connection.sql(f"{scan})", params=names)
-    values = (
-        f"nullif(url_decode(parse_path(split_part({_quoted(_FILE)}, {_text(f'/{n}=')}, -1))[1]), "
-        f"'__HIVE_DEFAULT_PARTITION__') AS {_quoted(n)}"
-        for n in from_folders
-    )
-    scan = scan.replace("*", f"*, {', '.join(values)}", 1)
-    return connection.sql(f"{scan}, filename={_text(_FILE)})", params=names)
+    for n in from_folders:
+        after = f"split_part({_quoted(_FILE)}, {sql_text(f'/{n}=')}, -1)"
+        value = f"nullif(url_decode(parse_path({after})[1]), '__HIVE_DEFAULT_PARTITION__')"
+        scan = scan.replace("*", f"*, {value} AS {_quoted(n)}", 1)
+    return connection.sql(f"{scan}, filename={sql_text(_FILE)})", params=names)
 
 
 def _of_relation(
@@ -283,11 +281,6 @@ def _label(name: str, dtype: Any) -> str:
 def _quoted(name: str) -> str:
     """Quote the name of a column for SQL."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    """Write a text for SQL."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _require(columns: Sequence[str], names: Iterable[str]) -> None:

@@ -65,18 +65,9 @@ def design(statistics: GroupStatistics, formula: str | None = None) -> Design:
         means[:, number] *= factor
         products[:, number] *= factor[:, None]
         products[:, :, number] *= factor[:, None]
-    return Design(
-        response=statistics.response,
-        group=statistics.group,
-        labels=statistics.labels,
-        intercept=asked.intercept,
-        terms=terms,
-        effects=effects,
-        columns=tuple(name for name, _, _ in wanted),
-        n=statistics.count.astype(float),
-        means=means,
-        products=products,
-    )
+    names = tuple(name for name, _, _ in wanted)
+    known = statistics.response, statistics.group, statistics.labels, asked.intercept
+    return Design(*known, terms, effects, names, statistics.count.astype(float), means, products)
 
 
 def row_values(
