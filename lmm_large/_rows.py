@@ -1,7 +1,6 @@
 """From rows to group statistics: arrays and pandas by NumPy, Dask by parts, the rest by DuckDB.
 
-Factors are no columns of the scan: rows are summed up by group and levels, and these cells are
-merged into groups.
+Rows are summed up by group and levels of factors; these cells are then merged into groups.
 """
 
 import re
@@ -38,18 +37,16 @@ def group_statistics(
         paths; a DuckDB relation; or an SQL query.
     formula
         A model in Bambi's notation, ``"y ~ x*sex + group_mean(x) + (x | g)"``: numeric columns in
-        any units, and text or categories as factors, coded as in Bambi; interactions by ``:`` and
-        ``*``; ``0 +`` for no intercept; effects of one group, with slopes of numeric columns; and
-        ``group_mean(x)``, the mean of a numeric column in the row's group. A name that is no word
-        stands in back-quotes. One scan serves every model whose columns the formula holds.
+        any units, text or categories as factors, ``:`` and ``*``, ``0 +``, intercepts and slopes of
+        one group, and ``group_mean(x)``, the mean of a numeric column in the row's group. A name
+        that is no word stands in back-quotes. One scan serves every model whose columns it holds.
     missing
         What to do with rows in which a number is missing or infinite, or a level or the group is
         missing: ``"error"`` refuses them, ``"drop"`` leaves them out and notes how many.
     client
         A ``dask.distributed.Client`` that does the work, for a Dask dataframe.
     memory_limit
-        What DuckDB may use before it goes to disk, such as ``"1GB"``. A relation keeps to the limit
-        of its own connection, and to its threads.
+        What DuckDB may use before it goes to disk. A relation keeps to its own connection's limit.
     threads
         How many threads DuckDB uses; all cores if None. The sums of several threads differ in
         their last bits from run to run, those of one do not.
@@ -64,9 +61,8 @@ def group_statistics(
     Raises
     ------
     ValueError
-        If the formula holds what is not understood, if a column is missing, doubled or of a type
-        that does not fit, if rows are unusable and `missing` is ``"error"``, if no row is left, or
-        if a file cannot be read or is given twice.
+        If the formula, a column or a file cannot be used, rows are unusable, or none is left; the
+        error names what is wrong, and the way out.
     FileNotFoundError
         If no file has the path.
     TypeError
@@ -87,9 +83,8 @@ def group_statistics(
     >>> statistics = group_statistics(rows, "y ~ x + (1 | who)")
     >>> statistics
     <GroupStatistics of 'y ~ 1 + x + (1 | who)': 2 groups, 3 rows>
-    >>> statistics.means
-    array([[1., 2.],
-           [5., 9.]])
+    >>> statistics.means.tolist()
+    [[1.0, 2.0], [5.0, 9.0]]
     """
     asked = parse(formula)
     if asked.group is None:
@@ -110,9 +105,7 @@ def group_statistics(
         found = of_tables(source, asked, memory_limit, threads, progress)
     if found.dropped and missing == "error":
         said = " and ".join(f"{rows} in column {name!r}" for name, rows in found.dropped.items())
-        raise ValueError(
-            f"missing or infinite values: {said}. missing='drop' leaves those rows out."
-        )
+        raise ValueError(f"missing or infinite values: {said}. missing='drop' leaves them out.")
     for name, levels in found.levels.items():
         _check_levels(name, levels)
     if not found.labels:
@@ -300,10 +293,7 @@ def _of_memory(rows: Any, asked: Formula) -> GroupStatistics:
 def _moments(
     columns: Sequence[np.ndarray], codes: np.ndarray, cells: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give count, means and centred cross-products of cells, in two passes.
-
-    The second also takes out what rounding left in the means (Chan, Golub and LeVeque 1983).
-    """
+    """Give count, means and centred cross-products of cells, in two passes."""
     count, k = np.bincount(codes, minlength=cells), len(columns)
     means, left, products = np.empty((cells, k)), np.empty((cells, k)), np.empty((cells, k, k))
     away = []

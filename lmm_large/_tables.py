@@ -1,7 +1,4 @@
-"""From files, relations, queries and Polars frames to group statistics, in DuckDB.
-
-Rows are read once, and twice more if some are unusable.
-"""
+"""From files, relations, queries and Polars frames to group statistics, in DuckDB."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -32,10 +29,7 @@ _FILE = "the file of a row"
 def of_tables(
     source: Any, asked: Formula, memory_limit: str, threads: int | None, progress: bool
 ) -> GroupStatistics:
-    """Let DuckDB gather the statistics.
-
-    DuckDB hears Ctrl-C late while it works, so it works beside the thread that hears it at once.
-    """
+    """Let DuckDB gather the statistics, beside the thread that hears Ctrl-C at once."""
     import duckdb
 
     try:
@@ -125,10 +119,7 @@ def _files(connection: "DuckDBPyConnection", patterns: Iterable[str]) -> list[st
 def _opened(
     connection: "DuckDBPyConnection", files: list[str], asked: Formula
 ) -> "DuckDBPyRelation":
-    """Open files whose columns agree; without the check DuckDB would cast all to the first's.
-
-    A column that they lack is looked for in the names of their folders, as in ``g=7/rows.parquet``.
-    """
+    """Open files whose columns agree; those they lack stand in folders, as ``g=7/rows.parquet``."""
     import duckdb
 
     readers = {_FILES.get(Path(file).suffix.lower(), "") for file in files}

@@ -75,9 +75,8 @@ class CollapsedPosterior:
         Returns
         -------
         xarray.DataTree
-            ``posterior`` and ``sample_stats``. Nothing moves here from draw to draw, so
-            ``diverging`` is always false, and ``energy`` is the negative log density of
-            independent draws. `draw_group_effects` takes the result, and scores rows.
+            ``posterior`` and ``sample_stats``, where ``diverging`` is always false and ``energy``
+            the negative log density. `draw_group_effects` takes it, and scores rows.
         """
         import xarray as xr
 
@@ -136,19 +135,14 @@ def collapsed_posterior(
     Raises
     ------
     ValueError
-        If a column of the formula was not gathered, or a prior does not fit or is of a kind that
-        this route cannot take.
+        If a column was not gathered, or this route cannot take a prior.
     RuntimeError
-        If the weights cannot be trusted: k-hat is 0.7 or more.
+        If the weights cannot be trusted: k-hat (Vehtari et al. 2024) is 0.7 or more.
 
     See Also
     --------
     marginal_model : The same posterior for a sampler, with any priors.
     Prior : The priors that are understood.
-
-    Notes
-    -----
-    Source: Vehtari, Simpson, Gelman, Yao and Gabry (2024) for k-hat.
 
     Examples
     --------
@@ -224,8 +218,7 @@ def _weighted(
 class _Target:
     """The log posterior density of sigma, the spreads and the correlation, on scales without end.
 
-    A positive number v is ``unit * sinh(x)`` near zero, where its density is then as flat as its
-    own; or ``unit * exp(x)``, for what is infinite at zero. A correlation is ``tanh(x)``.
+    Positive numbers are ``unit * sinh(x)``, flat at zero, or ``unit * exp(x)``; one is ``tanh(x)``.
     """
 
     def __init__(self, made: Design, priors: Mapping[str, Any], *, near_zero: bool) -> None:
@@ -386,8 +379,7 @@ def _log_mixture(points: np.ndarray, mixture: Mixture) -> np.ndarray:
 def pareto_smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
     """Smooth the largest importance weights, and judge them by their Pareto k-hat.
 
-    ArviZ has the same, and a test holds the two equal; loading it takes ten times as long as
-    everything here. Source: Vehtari et al. (2024); Zhang and Stephens (2009).
+    ArviZ has the same, and a test holds the two equal; it takes ten times as long to load.
     """
     log_weights = log_weights - log_weights.max()
     count = len(log_weights)

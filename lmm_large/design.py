@@ -16,10 +16,7 @@ from lmm_large.statistics import GroupStatistics
 
 @dataclass(frozen=True)
 class Term:
-    """A population-level term: its name, the numbers of its columns, and its levels if it has any.
-
-    ``levels`` are the coordinates of Bambi's ``{name}_dim``; None for a numeric term.
-    """
+    """A population-level term: name, numbers of its columns, and levels; None if it is numeric."""
 
     name: str
     columns: tuple[int, ...]
@@ -36,11 +33,7 @@ class Effect:
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """The terms of a model, and the moments of their columns in each group.
-
-    Counts ``n`` (G), ``means`` (G by k + 1) and centred cross-products (G by k + 1 by k + 1); the
-    response comes last, ``columns`` names the k others.
-    """
+    """The terms of a model, and the moments of their columns in each group, the response last."""
 
     response: str
     group: str
@@ -111,8 +104,8 @@ def row_values(
     return values, groups
 
 
+# a column of a design: its name, what was gathered, and what it is multiplied by the means of
 _Wanted = tuple[str, Column, tuple[str, ...]]
-"""A column of a design: its name, what was gathered, and what it is multiplied by the means of."""
 
 
 def _wanted(
@@ -167,10 +160,7 @@ def _wanted(
 
 
 def _coded(formula: Formula, levels: Levels) -> list[tuple[Parts, dict[str, bool]]]:
-    """Choose the coding of each term's factors, True for a column of every level, as in formulae.
-
-    A term whose columns one coding cannot give is preceded by a further term, as b is before a:b.
-    """
+    """Choose the coding of each term's factors, True for a column of every level, as formulae."""
     terms = list(formula.terms)
     for _ in range(2):
         found: list[tuple[Parts, dict[str, bool]]] = []

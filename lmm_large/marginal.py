@@ -48,8 +48,8 @@ def marginal_model(
     Raises
     ------
     ValueError
-        If a column of the formula was not gathered, or a prior is missing, is not understood, is of
-        the wrong kind or belongs to no term.
+        If a column of the formula was not gathered, or a prior is missing, does not fit or belongs
+        to no term.
 
     See Also
     --------
@@ -58,8 +58,7 @@ def marginal_model(
 
     Notes
     -----
-    The likelihood is that of the rows, from a few pseudo-rows a group (`lmm_large.likelihood`).
-    Source: Bates, Mächler, Bolker and Walker (2015) for penalised least squares.
+    The likelihood is that of the rows, from a few pseudo-rows a group (Bates et al. 2015).
 
     Examples
     --------
@@ -151,9 +150,8 @@ def draw_group_effects(
     seed
         Seed of the draws.
     rows
-        The rows behind the statistics, as a dataframe. If they are given, so are the groups
-        ``log_likelihood`` (of each row given the group effects, as in Bambi) and
-        ``observed_data``. This takes eight bytes a row and draw.
+        The rows behind the statistics, as a dataframe, for the groups ``log_likelihood`` (of each
+        row given the group effects, as in Bambi; eight bytes a row and draw) and ``observed_data``.
     formula
         The formula the fit was made with; None takes all that was gathered.
 
@@ -166,8 +164,7 @@ def draw_group_effects(
     Raises
     ------
     ValueError
-        If the fit is not of this model or of other statistics, or if `rows` hold an unknown group
-        or level, or unusable numbers.
+        If the fit is of another model or other statistics, or `rows` hold what these do not.
 
     See Also
     --------

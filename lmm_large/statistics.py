@@ -1,8 +1,4 @@
-"""What groups say of a linear model: counts, means and centred cross-products.
-
-They hold everything that the rows say about a Gaussian model with one grouping factor. Statistics
-of two sets of rows merge into those of both, and can be kept in a file.
-"""
+"""What groups say of a linear model: counts, means and centred cross-products."""
 
 import json
 from collections import Counter
@@ -83,9 +79,8 @@ class GroupStatistics:
         Returns
         -------
         pandas.DataFrame
-            One row a group: ``count``, then ``mean`` and ``sd`` of each column, the response
-            first, in their units. The standard deviation of a single row is missing. Products
-            of two columns do not show.
+            One row a group: ``count``, then ``mean`` and ``sd`` (missing for a single row) of each
+            column, the response first, in their units.
 
         Examples
         --------
@@ -106,17 +101,13 @@ class GroupStatistics:
         return pd.DataFrame(found, index=pd.Index(self.labels, name=self.group))
 
     def save(self, path: str | Path) -> None:
-        """Write the statistics to a Parquet file, without loss.
+        """Write the statistics to a Parquet file, without loss; needs DuckDB.
 
         Parameters
         ----------
         path
             The file. It is written beside its place and moved there when it is whole, over a file
-            that has the name.
-
-        Notes
-        -----
-        One row a group; names, levels and formula stand in the file's metadata. Needs DuckDB.
+            that has the name. Names, levels and formula stand in its metadata.
         """
         import duckdb
 
@@ -147,19 +138,12 @@ class GroupStatistics:
         Parameters
         ----------
         path
-            The file.
+            The file; if `save` did not write it, an error says what it lacks.
 
         Returns
         -------
         GroupStatistics
             The same statistics, to the last bit.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If it is no file of `save`; the error says what it lacks.
 
         Examples
         --------
@@ -218,19 +202,14 @@ def merge_statistics(*parts: GroupStatistics) -> GroupStatistics:
     Returns
     -------
     GroupStatistics
-        What `group_statistics` would say of all rows together, but for rounding. Groups are the
-        same if their labels are. Where each part's labels (or levels) are sorted, so are all;
-        otherwise those that are new in a part come after those before it.
+        What `group_statistics` would say of all rows together, but for rounding (Chan, Golub and
+        LeVeque 1983). Groups are the same if their labels are. Where each part's labels (or levels)
+        are sorted, so are all; otherwise new ones come after those of the parts before.
 
     Raises
     ------
     ValueError
-        If there is no part, if the formulas differ, or if a column is a factor in one part and
-        numeric in another.
-
-    Notes
-    -----
-    The pairwise update of Chan, Golub and LeVeque (1983), for any number of parts.
+        If no part is given, formulas differ, or a column is a factor in one part and not in others.
 
     See Also
     --------
