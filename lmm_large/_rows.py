@@ -275,18 +275,18 @@ def _of_memory(rows: Any, asked: Formula) -> GroupStatistics:
         usable = ~reduce(np.logical_or, bad.values())
         numbers = {name: values[usable] for name, values in numbers.items()}
         labels = {name: one._replace(codes=one.codes[usable]) for name, one in labels.items()}
-    cells, number = labels[asked.columns[-1]].codes, len(labels[asked.columns[-1]].texts)
-    first = np.arange(number)
+    group = labels[asked.columns[-1]]
+    cells, first = group.codes, np.arange(len(group.texts))
     if factors:
         for name in factors:
             cells = cells * len(labels[name].texts) + labels[name].codes
-        _, first, cells = np.unique(cells, return_index=True, return_inverse=True)
-        labels = {name: one._replace(codes=one.codes[first]) for name, one in labels.items()}
+        _, at, cells = np.unique(cells, return_index=True, return_inverse=True)
+        labels = {name: one._replace(codes=one.codes[at]) for name, one in labels.items()}
     else:
         labels = {name: one._replace(codes=first) for name, one in labels.items()}
     with np.errstate(over="ignore", invalid="ignore"):
         columns = [reduce(np.multiply, (numbers[n] for n in s)) for s in summed(asked, factors)]
-        moments = _moments(columns, cells, len(first))
+        moments = _moments(columns, cells, len(labels[asked.columns[-1]].codes))
     return statistics_of(asked, Cells(labels, *moments, dropped))
 
 

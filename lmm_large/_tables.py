@@ -1,5 +1,6 @@
 """From files, relations, queries and Polars frames to group statistics, in DuckDB."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -188,8 +189,8 @@ def _of_relation(
         ", ".join(f"{v} AS {a}" for v, a in zip(values, short.values(), strict=True))
     )
     bad = {n: f"NOT coalesce(isfinite({a}), false)" for n, a in short.items() if n not in keys}
-    usable = rows.filter(" AND ".join(f"NOT {fault}" for fault in bad.values()))
     bad |= {name: f"{alias} IS NULL" for name, alias in keys.items()}
+    usable = rows.filter(f"NOT ({' OR '.join(bad.values())})")
     columns = [" * ".join(short[n] for n in product) for product in summed(asked, factors)]
     averages = usable.limit(1000).aggregate(", ".join(f"avg({c})" for c in columns)).fetchall()[0]
     origins = [float(v) if v is not None and np.isfinite(v) else 0.0 for v in averages]
@@ -214,7 +215,6 @@ def _of_relation(
         faults = rows.aggregate(", ".join([group, *counted]), group).fetchnumpy()
         dropped = {n: int(faults[f"b{i}"].sum()) for i, n in enumerate(names)}
         dropped = {name: number for name, number in dropped.items() if number}
-        usable = rows.filter(f"NOT ({' OR '.join(bad.values())})")
         found = _aggregated(usable.project(shift), sums, list(keys.values()))
         if found is None:
             raise ValueError("the numbers are too large to square: give them in other units.")
@@ -249,9 +249,7 @@ def _aggregated(
 
 def _kind(dtype: str) -> str:
     """Name the kind of a type of DuckDB; a type that is neither number nor text by its own name."""
-    if dtype.endswith("INT") or dtype.startswith(
-        ("INTEGER", "UINTEGER", "FLOAT", "DOUBLE", "DECIMAL")
-    ):
+    if re.match("U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$|FLOAT|DOUBLE|DECIMAL", dtype):
         return "number"
     return "text" if dtype == "VARCHAR" or dtype.startswith("ENUM") else dtype
 
