@@ -168,10 +168,8 @@ def collapsed_posterior(
     steps = (np.arange(wanted) + rng.random()) / wanted
     chosen = points[rng.permutation(np.searchsorted(np.cumsum(weights) / weights.sum(), steps))]
     coefficients = target.coefficients(chosen, rng)
-    sigma, spreads, correlation = target.spreads(chosen)
-    effects = group_effects(
-        target.rows, coefficients, sigma=sigma, spreads=spreads, correlation=correlation, rng=rng
-    )
+    given = target.spreads(chosen)
+    effects = group_effects(target.rows, coefficients, rng=rng, **given)
     named: dict[str, np.ndarray] = {}
     column = int(made.intercept)
     if made.intercept:
@@ -181,11 +179,11 @@ def collapsed_posterior(
         values = coefficients[:, column : column + len(term.columns)]
         named[term.name] = values if term.levels is not None else values[:, 0]
         column += len(term.columns)
-    named["sigma"] = sigma[:, 0]
-    for effect, spread in zip(made.effects, spreads, strict=True):
+    named["sigma"] = given["sigma"][:, 0]
+    for effect, spread in zip(made.effects, given["spreads"], strict=True):
         named[f"{effect.name}_sigma"] = spread[:, 0]
-    if correlation is not None:
-        named[str(correlation_name(made))] = correlation[:, 0]
+    if "correlation" in given:
+        named[str(correlation_name(made))] = given["correlation"][:, 0]
     named |= {effect.name: u for effect, u in zip(made.effects, effects, strict=True)}
     shaped = {name: v.reshape(chains, draws, *v.shape[1:]) for name, v in named.items()}
     effective = float(weights.sum() ** 2 / (weights**2).sum())
@@ -245,10 +243,9 @@ class _Target:
         """Give the log density of points, up to a constant; beyond zero, as in a mirror."""
         with np.errstate(all="ignore"):
             value = np.concatenate([part.log_likelihood for part in self._parts(points)])
-            sigma, spreads, _ = self.spreads(points)
-            terms = zip(self.log_priors, (sigma, *spreads), points.T, strict=False)
+            terms = zip(self.log_priors, self.positive(points).T, points.T, strict=False)
             for log_prior, v, x in terms:
-                value += log_prior(v[:, 0]) + (np.log(np.cosh(x)) if self.near_zero else x)
+                value += log_prior(v) + (np.log(np.cosh(x)) if self.near_zero else x)
             if self.eta is not None:
                 value -= 2 * self.eta * np.log(np.cosh(points[:, -1]))
         return np.where(np.isfinite(value), value, -np.inf)
@@ -258,12 +255,16 @@ class _Target:
         positive = points[:, : len(self.unit)] > 0
         return np.asarray(positive.all(axis=1) if self.near_zero else np.ones(len(points), bool))
 
-    def spreads(self, points: np.ndarray) -> tuple[np.ndarray, list[np.ndarray], np.ndarray | None]:
-        """Give sigma, the standard deviations of the effects, and the correlation."""
+    def positive(self, points: np.ndarray) -> np.ndarray:
+        """Give sigma and the standard deviations of the effects."""
         x = points[:, : len(self.unit)]
-        values = self.unit * (np.sinh(np.abs(x)) if self.near_zero else np.exp(x))
-        sigma, *spreads = (values[:, [k]] for k in range(len(self.unit)))
-        return sigma, spreads, None if self.eta is None else np.tanh(points[:, [-1]])
+        return self.unit * np.asarray(np.sinh(np.abs(x)) if self.near_zero else np.exp(x))
+
+    def spreads(self, points: np.ndarray) -> dict[str, Any]:
+        """Give what the likelihood takes: columns of sigma, of spreads and of a correlation."""
+        sigma, *spreads = self.positive(points).T[:, :, None]
+        pair = {} if self.eta is None else {"correlation": np.tanh(points[:, [-1]])}
+        return {"sigma": sigma, "spreads": spreads} | pair
 
     def coefficients(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the coefficients given the spreads."""
@@ -274,10 +275,8 @@ class _Target:
         size = self.rows.x.shape[0] * (len(self.mean) + 2) * len(self.rows.n)
         step = max(1, 4 * CHUNK // max(size, 1))
         for start in range(0, len(points), step):
-            sigma, spreads, correlation = self.spreads(points[start : start + step])
-            yield integrate_population(
-                self.rows, self.mean, self.sd, sigma=sigma, spreads=spreads, correlation=correlation
-            )
+            given = self.spreads(points[start : start + step])
+            yield integrate_population(self.rows, self.mean, self.sd, **given)
 
 
 def _mode(target: _Target, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -17,12 +17,11 @@ import numpy as np
 
 from lmm_large.design import Design
 
-Array = Any
-"""A NumPy array or a PyTensor variable."""
+Array = Any  # of NumPy, or a variable of PyTensor
+Log = Callable[[Array], Array]
 
 LOG_2_PI = math.log(2 * math.pi)
-CHUNK = 100_000
-"""How many draws times groups are held at once: few enough for the cache."""
+CHUNK = 100_000  # draws times groups that are held at once: few enough for the cache
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ class _Factor(NamedTuple):
 
 
 def _factor(
-    z: Array, heads: int, sigma: Array, spreads: Sequence[Array], correlation: Array
+    z: Array, heads: int, *, sigma: Array, spreads: Sequence[Array], correlation: Array = None
 ) -> _Factor:
     """Factor I + W W', W being `z` times the effects' Cholesky factor in residual sds.
 
@@ -167,22 +166,14 @@ def _length(rows: Array) -> int:
 
 
 def log_density(
-    n: Array,
-    z: Array,
-    heads: Sequence[Array],
-    rest: Array,
-    *,
-    sigma: Array,
-    spreads: Sequence[Array],
-    correlation: Array = None,
-    log: Callable[[Array], Array] = np.log,
+    n: Array, z: Array, heads: Sequence[Array], rest: Array, *, log: Log = np.log, **given: Array
 ) -> Array:
     """Give the log density of each group's rows with the group effects integrated out.
 
     `n` is (G), `z` (head, q, G); residuals of the head and the sum of squares of those of the tail,
-    `heads` and `rest`, are (…, G); `sigma` and the `spreads` of the effects (…, 1) or (…, G).
+    `heads` and `rest`, are (…, G); what is `given` as in `_factor`, (…, 1) or (…, G).
     """
-    factor = _factor(z, len(heads), sigma, spreads, correlation)
+    factor, sigma = _factor(z, len(heads), **given), given["sigma"]
     turned = factor.solve(heads)
     squares = rest + sum(v * v / d for v, d in zip(turned, factor.pivots, strict=True))
     logs = n * (LOG_2_PI + 2 * log(sigma)) + sum(log(pivot) for pivot in factor.pivots)
@@ -190,20 +181,13 @@ def log_density(
 
 
 def log_likelihood(
-    rows: PseudoRows,
-    coefficients: Array,
-    *,
-    sigma: Array,
-    spreads: Sequence[Array],
-    correlation: Array = None,
-    log: Callable[[Array], Array] = np.log,
+    rows: PseudoRows, coefficients: Array, *, log: Log = np.log, **given: Array
 ) -> Array:
     """Give the log-likelihood of all rows at `coefficients` (…, c); see `log_density`."""
     heads = [rows.y[i] - coefficients @ rows.x[i] for i in range(_length(rows.y))]
-    known = {"sigma": sigma, "spreads": spreads, "correlation": correlation}
-    by_group = log_density(rows.n, rows.z, heads, 0.0, **known, log=log)
-    number = range(_length(rows.tail_y))
-    tail = [(rows.tail_y[i] - coefficients @ rows.tail_x[i]) / sigma for i in number]
+    by_group = log_density(rows.n, rows.z, heads, 0.0, log=log, **given)
+    tail = [rows.tail_y[i] - coefficients @ rows.tail_x[i] for i in range(_length(rows.tail_y))]
+    tail = [residual / given["sigma"] for residual in tail]
     return by_group.sum(axis=-1) - 0.5 * sum((t * t).sum(axis=-1) for t in tail)
 
 
@@ -231,23 +215,18 @@ class Population(NamedTuple):
 
 
 def integrate_population(
-    rows: PseudoRows,
-    mean: np.ndarray,
-    sd: np.ndarray,
-    *,
-    sigma: np.ndarray,
-    spreads: Sequence[np.ndarray],
-    correlation: np.ndarray | None = None,
+    rows: PseudoRows, mean: np.ndarray, sd: np.ndarray, **given: Array
 ) -> Population:
     """Integrate the coefficients out under priors of `mean` (c) and `sd` (c); the rest is (D, 1).
 
     The tail is pooled. Squares are summed at the mode, so that its error counts as its square.
     """
     head, _, groups = rows.x.shape
+    sigma = given["sigma"]
     draws, number = len(sigma), len(mean)
     away = rows.tail_y[:, 0] - rows.tail_x[:, :, 0] @ mean
     columns = np.concatenate([rows.x, (rows.y - mean @ rows.x)[:, None]], axis=1)
-    factor = _factor(rows.z, head, sigma, spreads, correlation)
+    factor = _factor(rows.z, head, **given)
     white = np.empty((draws, number + 1, head, groups))
     scale = [1 / (sigma * np.sqrt(pivot)) for pivot in factor.pivots]
     for k in range(number + 1):
@@ -289,10 +268,8 @@ def group_effects(
     rows: PseudoRows,
     coefficients: np.ndarray,
     *,
-    sigma: np.ndarray,
-    spreads: Sequence[np.ndarray],
-    correlation: np.ndarray | None = None,
     rng: np.random.Generator | None = None,
+    **given: Array,
 ) -> np.ndarray:
     """Draw the group effects (q, D, G) given all else, exactly; without `rng` give their means.
 
@@ -300,6 +277,7 @@ def group_effects(
     rule; Hoffman and Ribak 1991). `coefficients` is (D, c), `sigma` (D, 1) or (D, G).
     """
     shape = (len(coefficients), rows.n.shape[0])
+    sigma, spreads, correlation = given["sigma"], given["spreads"], given.get("correlation")
     found = np.empty((len(spreads), *shape))
     step = max(1, CHUNK // shape[1])
     for start in range(0, shape[0], step):
@@ -313,7 +291,7 @@ def group_effects(
         if r is not None:
             effects[1] = r * effects[0] + np.sqrt((1 - r) * (1 + r)) * effects[1]
         effects = [sd * value for sd, value in zip(sds, effects, strict=True)]
-        factor = _factor(rows.z, len(rows.y), s, sds, r)
+        factor = _factor(rows.z, len(rows.y), sigma=s, spreads=sds, correlation=r)
         away = [
             y - coefficients[part] @ x - sum(a * u for a, u in zip(z, effects, strict=True))
             for x, y, z in zip(rows.x, rows.y, rows.z, strict=True)

@@ -196,13 +196,10 @@ def draw_group_effects(
     scale = f"sigma_1|{made.group}"
     by_group = scale in posterior
     sigma = np.exp(drawn("sigma_Intercept") + drawn(scale)) if by_group else drawn("sigma")
-    spreads = [drawn(f"{effect.name}_sigma") for effect in made.effects]
-    correlation = drawn(pair) if pair and pair in posterior else None
-    rng = np.random.default_rng(seed)
-    effects = group_effects(
-        data, coefficients, sigma=sigma, spreads=spreads, correlation=correlation, rng=rng
-    )
     named = [effect.name for effect in made.effects]
+    given = {"sigma": sigma, "spreads": [drawn(f"{name}_sigma") for name in named]}
+    given |= {"correlation": drawn(pair)} if pair and pair in posterior else {}
+    effects = group_effects(data, coefficients, rng=np.random.default_rng(seed), **given)
     complete = posterior.assign_coords({dim: np.array(made.labels)})
     for name, values in zip(named, effects, strict=True):
         complete[name] = (("chain", "draw", dim), values.reshape(chains, draws, -1))
