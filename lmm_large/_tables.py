@@ -182,12 +182,8 @@ def _of_relation(
     declared |= orders or {}
     keys = {name: f"f{i}" for i, name in enumerate((*factors, names[-1]))}
     short = {name: f"a{i}" for i, name in enumerate(names) if name not in keys} | keys
-    values = (
-        _label(name, types[name]) if name in keys else f"{_quoted(name)}::DOUBLE" for name in short
-    )
-    rows = relation.project(
-        ", ".join(f"{v} AS {a}" for v, a in zip(values, short.values(), strict=True))
-    )
+    values = {n: f"{_quoted(n)}::DOUBLE" for n in short} | {n: _label(n, types[n]) for n in keys}
+    rows = relation.project(", ".join(f"{values[name]} AS {a}" for name, a in short.items()))
     bad = {n: f"NOT coalesce(isfinite({a}), false)" for n, a in short.items() if n not in keys}
     bad |= {name: f"{alias} IS NULL" for name, alias in keys.items()}
     usable = rows.filter(f"NOT ({' OR '.join(bad.values())})")
@@ -196,16 +192,12 @@ def _of_relation(
     origins = [float(v) if v is not None and np.isfinite(v) else 0.0 for v in averages]
     k = len(columns)
     # sums skip what is missing, but not what is no number
-    shifted = [
-        f"coalesce({column}, 'nan'::DOUBLE) - {origin!r}::DOUBLE AS v{i}"
-        for i, (column, origin) in enumerate(zip(columns, origins, strict=True))
-    ]
+    whole = [f"coalesce({column}, 'nan'::DOUBLE)" for column in columns]
+    shifted = [f"{whole[i]} - {origins[i]!r}::DOUBLE AS v{i}" for i in range(k)]
     shift = ", ".join([*shifted, *keys.values()])
     pairs = list(combinations_with_replacement(range(k), 2))
-    sums = ["count(*) AS n", *(f"favg(v{i}) AS m{i}" for i in range(k))]
-    sums += [
-        f"{f'var_pop(v{i})' if i == j else f'covar_pop(v{j}, v{i})'} AS c{i}_{j}" for i, j in pairs
-    ]
+    sums = ["count(*) AS n", *(f"favg(v{i}) AS m{i}, var_pop(v{i}) AS c{i}_{i}" for i in range(k))]
+    sums += [f"covar_pop(v{j}, v{i}) AS c{i}_{j}" for i, j in pairs if i < j]
     dropped: dict[str, int] = {}
     everyone = []
     found = _aggregated(rows.project(shift), sums, list(keys.values()))
