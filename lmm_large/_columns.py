@@ -19,10 +19,7 @@ class Column(NamedTuple):
 
 
 def coded_columns(term: Parts, coded: Levels) -> list[tuple[Column, str, tuple[str, ...]]]:
-    """Give the columns of a term, their names and their levels, all in Bambi's order.
-
-    `coded` holds, for each factor, the levels that have a column.
-    """
+    """Give the columns of a term, their names and their levels, those `coded`, in Bambi's order."""
     choices = [[(part, level) for level in coded.get(part.name, ("",))] for part in term]
     found = []
     for chosen in product(*choices):
@@ -35,10 +32,7 @@ def coded_columns(term: Parts, coded: Levels) -> list[tuple[Column, str, tuple[s
 
 
 def gathered_columns(formula: Formula, levels: Levels) -> dict[Column, str]:
-    """Give the columns that a coding of the formula's terms can need, with their names.
-
-    Every level has one, the reference too, so that none has to be found by subtraction.
-    """
+    """Give the columns that any coding of the formula's terms can need, with their names."""
     found: dict[Column, str] = {}
     for term in (*formula.terms, *formula.effects):
         plain = tuple(part for part in term if not part.averaged)
@@ -60,10 +54,7 @@ def gathered_columns(formula: Formula, levels: Levels) -> dict[Column, str]:
 def chosen(
     means: np.ndarray, products: np.ndarray, columns: Sequence[Column], have: Sequence[Column]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose columns' moments; a constant is one, an unknown column zero; the response stays.
-
-    `means` and `products` hold those of the columns `have`, and the response's last.
-    """
+    """Choose columns of those we `have`; a constant is one, an unknown zero; the response last."""
     k = len(have)
     padded = np.pad(products, ((0, 0), (0, 2), (0, 2)))
     with_two = np.pad(means, ((0, 0), (0, 2)))
@@ -78,8 +69,7 @@ def merged(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Merge the moments of parts into those of groups; `codes` number the groups from zero.
 
-    Source: the pairwise update of Chan, Golub and LeVeque (1983), for any number of parts. Means
-    are measured from that of the group's largest part, so a group in one part stays as it is.
+    Source: Chan, Golub and LeVeque (1983). Means are measured from that of the largest part.
     """
     order = np.lexsort((-n, codes))
     codes, n, means, products = codes[order], n[order], means[order], products[order]

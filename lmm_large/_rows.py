@@ -1,42 +1,27 @@
-"""From rows to group statistics: arrays by NumPy, frames by pandas, the rest by DuckDB or Dask.
+"""From rows to group statistics: arrays and pandas by NumPy, Dask by parts, the rest by DuckDB.
 
-Rows are read once, and twice more if some are unusable. Factors are no columns of the scan: rows
-are summed up by group and levels, and these cells are merged into groups.
+Rows are summed up by group and levels of factors; these cells are then merged into groups.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
-from dataclasses import replace
 from functools import reduce
 from itertools import combinations_with_replacement
 from numbers import Integral, Real
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from lmm_large._columns import Column, chosen, gathered_columns, merged
 from lmm_large.formula import Formula, parse
-from lmm_large.statistics import GroupStatistics, literal, merge_statistics
-
-if TYPE_CHECKING:
-    import duckdb
-    import pandas as pd
-
-_FILES = {".parquet": "read_parquet", ".pq": "read_parquet", ".csv": "read_csv", ".gz": "read_csv"}
-_FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
-_NONE = Column(indicators=frozenset({("", "")}))
-"""A column of levels that a cell has not: it is zero there."""
-Missing = Literal["error", "drop"]
+from lmm_large.statistics import GroupStatistics, merge_statistics
 
 
 def group_statistics(
     source: Any,
     formula: str,
     *,
-    missing: Missing = "error",
+    missing: Literal["error", "drop"] = "error",
     client: Any = None,
     memory_limit: str = "1GB",
     threads: int | None = None,
@@ -48,22 +33,20 @@ def group_statistics(
     ----------
     source
         The rows: a mapping of arrays, which needs NumPy alone; a pandas, Polars or Dask dataframe;
-        the path of a Parquet or CSV file, a glob (``"visits/*.parquet"``) or a list of paths; a
-        DuckDB relation; or an SQL query.
+        the path of a Parquet or CSV file, a glob (``"visits/*.parquet"``), a folder or a list of
+        paths; a DuckDB relation; or an SQL query.
     formula
         A model in Bambi's notation, ``"y ~ x*sex + group_mean(x) + (x | g)"``: numeric columns in
-        any units, and text or categories as factors, coded as in Bambi; interactions by ``:`` and
-        ``*``; ``0 +`` for no intercept; effects of one group, with slopes of numeric columns; and
-        ``group_mean(x)``, the mean of a numeric column in the row's group. A name that is no word
-        stands in back-quotes. One scan serves every model whose columns the formula holds.
+        any units, text or categories as factors, ``:`` and ``*``, ``0 +``, intercepts and slopes of
+        one group, and ``group_mean(x)``, the mean of a numeric column in the row's group. A name
+        that is no word stands in back-quotes. One scan serves every model whose columns it holds.
     missing
         What to do with rows in which a number is missing or infinite, or a level or the group is
         missing: ``"error"`` refuses them, ``"drop"`` leaves them out and notes how many.
     client
         A ``dask.distributed.Client`` that does the work, for a Dask dataframe.
     memory_limit
-        What DuckDB may use before it goes to disk, such as ``"1GB"``. A relation keeps to the limit
-        of its own connection, and to its threads.
+        What DuckDB may use before it goes to disk. A relation keeps to its own connection's limit.
     threads
         How many threads DuckDB uses; all cores if None. The sums of several threads differ in
         their last bits from run to run, those of one do not.
@@ -78,9 +61,8 @@ def group_statistics(
     Raises
     ------
     ValueError
-        If the formula holds what is not understood, if a column is missing, doubled or of a type
-        that does not fit, if rows are unusable and `missing` is ``"error"``, if no row is left, or
-        if a file cannot be read or is given twice.
+        If the formula, a column or a file cannot be used, rows are unusable, or none is left; the
+        error names what is wrong, and the way out.
     FileNotFoundError
         If no file has the path.
     TypeError
@@ -101,9 +83,8 @@ def group_statistics(
     >>> statistics = group_statistics(rows, "y ~ x + (1 | who)")
     >>> statistics
     <GroupStatistics of 'y ~ 1 + x + (1 | who)': 2 groups, 3 rows>
-    >>> statistics.means
-    array([[1., 2.],
-           [5., 9.]])
+    >>> statistics.means.tolist()
+    [[1.0, 2.0], [5.0, 9.0]]
     """
     asked = parse(formula)
     if asked.group is None:
@@ -114,19 +95,19 @@ def group_statistics(
     if missing not in ("error", "drop"):
         raise ValueError(f"missing is 'error' or 'drop'; got {missing!r}.")
     library = type(source).__module__.partition(".")[0]
-    if isinstance(source, Mapping):
-        found = _of_cells(asked, _cells_of_columns(asked, _Arrays(source)))
-    elif library == "pandas":
-        found = _of_cells(asked, _cells_of_columns(asked, _Frame(source)))
+    if isinstance(source, Mapping) or library == "pandas":
+        found = _of_memory(source, asked)
     elif library.startswith("dask"):
         found = _of_dask(source, asked, client, progress)
     else:
-        found = _by_duckdb(source, asked, library, memory_limit, threads, progress)
+        from lmm_large._tables import of_tables
+
+        found = of_tables(source, asked, memory_limit, threads, progress)
     if found.dropped and missing == "error":
         said = " and ".join(f"{rows} in column {name!r}" for name, rows in found.dropped.items())
-        raise ValueError(
-            f"missing or infinite values: {said}. missing='drop' leaves those rows out."
-        )
+        raise ValueError(f"missing or infinite values: {said}. missing='drop' leaves them out.")
+    for name, levels in found.levels.items():
+        _check_levels(name, levels)
     if not found.labels:
         raise ValueError("no usable row is left: there is nothing to gather.")
     if not (np.isfinite(found.means).all() and np.isfinite(found.products).all()):
@@ -134,35 +115,28 @@ def group_statistics(
     return found
 
 
-class _Labels(NamedTuple):
+class Labels(NamedTuple):
     """A column of labels: the number of each row's label, -1 if it is missing, and all labels."""
 
     codes: np.ndarray
     texts: tuple[str, ...]
-    ordered: bool
-    kind: str
+    ordered: bool = False
 
 
-class _Cells(NamedTuple):
-    """Moments of the rows that agree in group and levels, and what became of the others."""
+class Cells(NamedTuple):
+    """Moments of the rows that agree in levels and group, and what became of the others."""
 
-    group: _Labels
-    factors: dict[str, _Labels]
+    labels: dict[str, Labels]
     n: np.ndarray
     means: np.ndarray
     products: np.ndarray
     dropped: dict[str, int]
-    kinds: dict[str, str]
 
 
-def _label_text(value: Any) -> str:
-    """Write a group or a level as text; whole numbers have no decimals, dates no midnight."""
-    if isinstance(value, str):
+def _text(value: Any) -> str:
+    """Write a label as text; whole numbers have no decimals, dates no midnight."""
+    if isinstance(value, str | bool | np.bool_ | Integral):
         return str(value)
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value))
-    if isinstance(value, Integral):
-        return str(int(value))
     if isinstance(value, Real):
         return str(int(float(value))) if float(value).is_integer() else str(value)
     if isinstance(value, np.datetime64) or hasattr(value, "isoformat"):
@@ -174,13 +148,12 @@ def _label_text(value: Any) -> str:
 def _kind(value: object) -> str:
     """Name the kind of a label."""
     kinds = {str: "text", bool: "truth values", np.bool_: "truth values", Real: "numbers"}
-    found = next((kind for of, kind in kinds.items() if isinstance(value, of)), None)
-    return found or type(value).__name__
+    return next((kind for of, kind in kinds.items() if isinstance(value, of)), type(value).__name__)
 
 
-def _labelled(
+def _written(
     name: str, codes: np.ndarray, values: Sequence[Any], order: Sequence[Any] | None = None
-) -> _Labels:
+) -> Labels:
     """Write distinct labels as text, sorted or in a declared order; equal texts are one label."""
     kinds = sorted({_kind(value) for value in values})
     if len(kinds) > 1:
@@ -188,255 +161,219 @@ def _labelled(
             f"column {name!r} holds {' and '.join(kinds)}: write its labels with the same type."
         )
     try:
-        texts = tuple(dict.fromkeys(map(_label_text, sorted(values) if order is None else order)))
+        texts = tuple(dict.fromkeys(map(_text, sorted(values) if order is None else order)))
         number = {text: i for i, text in enumerate(texts)}
-        renumbered = np.array([*(number[_label_text(value)] for value in values), -1], np.intp)
+        renumbered = np.array([*(number[_text(value)] for value in values), -1], np.intp)
     except ValueError as error:
         raise ValueError(f"column {name!r}: {error}") from None
-    return _Labels(renumbered[codes], texts, order is not None, kinds[0] if kinds else "")
+    return Labels(renumbered[codes], texts, order is not None)
 
 
-def _labels_of_array(name: str, values: np.ndarray, order: Sequence[Any] | None = None) -> _Labels:
-    """Give the labels of an array their numbers; None and what is no number are missing."""
-    missing = np.ma.getmaskarray(values)
+def labels_of(name: str, values: np.ndarray, order: Sequence[Any] | None = None) -> Labels:
+    """Give the labels of an array; what is masked, None or no number is missing."""
+    here = ~np.ma.getmaskarray(values)
     values = np.ma.getdata(values)
+    distinct: Iterable[Any]
     if values.dtype.kind == "O":
-        number: dict[tuple[str, Any], int] = {}
-        codes = np.full(len(values), -1, np.intp)
-        for i, (value, gone) in enumerate(zip(values.tolist(), missing, strict=True)):
-            if not (gone or value is None or value != value):
-                codes[i] = number.setdefault((_kind(value), value), len(number))
-        return _labelled(name, codes, [value for _, value in number], order)
-    missing = missing | (values != values)
-    distinct, known = np.unique(values[~missing], return_inverse=True)
+        here[here] = [value is not None and value == value for value in values[here]]
+        pairs = [(_kind(value), value) for value in values[here]]  # for 1 == True
+        number = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
+        distinct, known = (value for _, value in number), np.array([number[p] for p in pairs], int)
+    else:
+        here &= values == values
+        distinct, known = np.unique(values[here], return_inverse=True)
     codes = np.full(len(values), -1, np.intp)
-    codes[~missing] = known
-    return _labelled(name, codes, list(distinct), order)
+    codes[here] = known
+    return _written(name, codes, list(distinct), order)
 
 
-def _is_text(values: Iterable[Any]) -> bool:
-    """Tell whether objects are text, but for those that are missing."""
-    return all(isinstance(v, str) or v is None or v != v for v in values)
+class Columns:
+    """The columns of a mapping of arrays, or of a pandas dataframe."""
 
-
-class _Arrays:
-    """The columns of a mapping of arrays."""
-
-    def __init__(self, rows: Mapping[str, Any]) -> None:
+    def __init__(self, rows: Any) -> None:
         self.rows = rows
 
-    def _column(self, name: str) -> np.ndarray:
-        if name not in self.rows:
-            raise ValueError(f"column {name!r} is missing; there are {list(self.rows)[:20]}.")
-        values = self.rows[name]
-        if not isinstance(values, np.ndarray):
-            values = np.asarray(values)
-            if values.dtype.kind == "U":  # NumPy writes numbers among text as text
-                values = np.asarray(self.rows[name], object)
+    def _column(self, name: str) -> Any:
+        """Give an array, or a pandas series as it is."""
+        found = list(self.rows).count(name)
+        if found != 1:
+            fault = "stands twice" if found else f"is missing; there are {list(self.rows)[:20]}"
+            raise ValueError(f"column {name!r} {fault}.")
+        column = self.rows[name]
+        if hasattr(column, "isna"):
+            masked = column.dtype == object
+            return np.ma.array(column.to_numpy(), mask=column.isna()) if masked else column
+        values = column if isinstance(column, np.ndarray) else np.asarray(column)
+        if values is not column and values.dtype.kind == "U":
+            values = np.asarray(column, object)  # NumPy writes numbers among text as text
         if values.ndim != 1:
             raise ValueError(f"column {name!r} has {values.ndim} dimensions, not one.")
         return values
 
-    def labels(self, name: str) -> _Labels:
-        """Give a column of labels."""
-        return _labels_of_array(name, self._column(name))
-
-    def numbers(self, name: str) -> np.ndarray | str:
-        """Give a column of numbers, or the name of its type."""
-        values = self._column(name)
-        if values.dtype.kind in "iuf":
-            return np.asarray(np.ma.filled(np.ma.asarray(values, float), np.nan))
-        is_text = values.dtype.kind in "UT" or (values.dtype.kind == "O" and _is_text(values))
-        return "text" if is_text else str(values.dtype)
-
-
-class _Frame:
-    """The columns of a pandas dataframe."""
-
-    def __init__(self, rows: "pd.DataFrame") -> None:
-        self.rows = rows
-
-    def _column(self, name: str) -> Any:
-        found = list(self.rows.columns).count(name)
-        if found != 1:
-            raise ValueError(f"column {name!r} {'stands twice' if found else 'is missing'}.")
-        return self.rows[name]
-
-    def labels(self, name: str) -> _Labels:
+    def labels(self, name: str) -> Labels:
         """Give a column of labels; the order of categories counts if they are ordered."""
-        import pandas as pd
-
         column = self._column(name)
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            codes, categories = column.cat.codes.to_numpy(np.intp), column.cat.categories.tolist()
-            return _labelled(name, codes, categories, categories if column.cat.ordered else None)
-        if column.dtype == object:
-            return _labels_of_array(name, column.to_numpy())
-        codes, distinct = pd.factorize(column)
-        return _labelled(name, codes, list(np.asarray(distinct)))
+        if isinstance(column, np.ndarray):
+            return labels_of(name, column)
+        if hasattr(column, "cat"):
+            categories = column.cat.categories.tolist()
+            order = categories if column.cat.ordered else None
+            return _written(name, column.cat.codes.to_numpy(np.intp), categories, order)
+        codes, distinct = column.factorize()
+        return _written(name, codes, list(np.asarray(distinct)))
 
-    def numbers(self, name: str) -> np.ndarray | str:
-        """Give a column of numbers, or the name of its type."""
-        import pandas as pd
-
+    def kind(self, name: str) -> str:
+        """Tell whether a column holds a number or text; another type by its own name."""
         column = self._column(name)
         kind = getattr(column.dtype, "kind", "O")
         if kind in "iuf":
-            return np.asarray(column.to_numpy(float, na_value=np.nan))
-        is_text = isinstance(column.dtype, pd.CategoricalDtype | pd.StringDtype)
-        is_text = is_text or (kind == "O" and _is_text(column))
+            return "number"
+        texts = (
+            column[~np.ma.getmaskarray(column)] if kind == "O" and column.dtype == object else ()
+        )
+        is_text = kind in "OUT" and all(isinstance(t, str) or t is None or t != t for t in texts)
         return "text" if is_text else str(column.dtype)
 
+    def numbers(self, name: str) -> np.ndarray:
+        """Give a column of numbers."""
+        column = self._column(name)
+        if isinstance(column, np.ndarray):
+            return np.asarray(np.ma.filled(np.ma.asarray(column, float), np.nan))
+        return np.asarray(column.to_numpy(float, na_value=np.nan))
 
-def _typed(asked: Formula, kinds: Mapping[str, str]) -> list[str]:
+
+def factors_of(asked: Formula, kinds: Mapping[str, str]) -> list[str]:
     """Give the predictors that are factors; refuse a column whose type does not fit."""
     for name in asked.columns[:-1]:
-        if kinds[name] not in ("number", "text") or (
-            kinds[name] == "text" and name in asked.numeric
-        ):
+        if kinds[name] not in (["number"] if name in asked.numeric else ["number", "text"]):
             way_out = "to numbers" if name in asked.numeric else "to numbers or to text"
             raise ValueError(f"column {name!r} is of type {kinds[name]}: cast it {way_out} first.")
     return [name for name in asked.predictors if kinds[name] == "text"]
 
 
-def _numeric_products(asked: Formula, factors: Iterable[str]) -> list[Column]:
-    """Give the products of numeric columns that are summed up in each cell."""
-    plain = (
-        Column(found.numbers) for found in gathered_columns(asked, dict.fromkeys(factors, ("",)))
-    )
-    return [column for column in dict.fromkeys(plain) if column.numbers]
+def summed(asked: Formula, factors: Iterable[str]) -> list[tuple[str, ...]]:
+    """Give the products of numeric columns that are summed up in each cell, the response last."""
+    gathered = gathered_columns(asked, dict.fromkeys(factors, ("",)))
+    plain = dict.fromkeys(tuple(sorted(column.numbers)) for column in gathered)
+    return [*(product for product in plain if product), (asked.response,)]
 
 
-def _cells_of_columns(asked: Formula, source: _Arrays | _Frame) -> _Cells:
-    """Sum up rows in memory, in two passes; unusable rows are counted."""
-    given = {name: source.numbers(name) for name in asked.columns[:-1]}
-    kinds = {name: v if isinstance(v, str) else "number" for name, v in given.items()}
-    factors = _typed(asked, kinds)
-    numbers = {name: v for name, v in given.items() if not isinstance(v, str)}
+def _of_memory(rows: Any, asked: Formula) -> GroupStatistics:
+    """Sum up rows in memory; unusable ones are counted."""
+    source = Columns(rows)
+    factors = factors_of(asked, {name: source.kind(name) for name in asked.columns[:-1]})
+    numbers = {name: source.numbers(name) for name in asked.columns[:-1] if name not in factors}
     labels = {name: source.labels(name) for name in (*factors, asked.columns[-1])}
-    kinds |= {name: column.kind for name, column in labels.items()}
-    lengths = {len(column) for column in numbers.values()} | {len(c.codes) for c in labels.values()}
-    if len(lengths) > 1:
+    bad = {name: ~np.isfinite(values) for name, values in numbers.items()}
+    bad |= {name: column.codes < 0 for name, column in labels.items()}
+    if len(lengths := {len(column) for column in bad.values()}) > 1:
         raise ValueError(
             f"the columns of {str(asked)!r} have different lengths: {sorted(lengths)}."
         )
-    bad = {name: ~np.isfinite(values) for name, values in numbers.items()}
-    bad |= {name: column.codes < 0 for name, column in labels.items()}
-    unusable = reduce(np.logical_or, bad.values())
-    dropped: dict[str, int] = {}
-    if unusable.any():
-        dropped = {name: int(bad[name].sum()) for name in asked.columns if bad[name].any()}
-        numbers = {name: values[~unusable] for name, values in numbers.items()}
-        labels = {n: column._replace(codes=column.codes[~unusable]) for n, column in labels.items()}
-    group = labels.pop(asked.columns[-1])
+    dropped = {name: int(bad[name].sum()) for name in asked.columns if bad[name].any()}
+    if dropped:
+        usable = ~reduce(np.logical_or, bad.values())
+        numbers = {name: values[usable] for name, values in numbers.items()}
+        labels = {name: one._replace(codes=one.codes[usable]) for name, one in labels.items()}
+    group = labels[asked.columns[-1]]
     cells, first = group.codes, np.arange(len(group.texts))
     if factors:
-        for column in labels.values():
-            cells = cells * len(column.texts) + column.codes
-        _, first, cells = np.unique(cells, return_index=True, return_inverse=True)
-        group = group._replace(codes=group.codes[first])
-        labels = {n: column._replace(codes=column.codes[first]) for n, column in labels.items()}
+        for name in factors:
+            cells = cells * len(labels[name].texts) + labels[name].codes
+        _, at, cells = np.unique(cells, return_index=True, return_inverse=True)
+        labels = {name: one._replace(codes=one.codes[at]) for name, one in labels.items()}
+    else:
+        labels = {name: one._replace(codes=first) for name, one in labels.items()}
     with np.errstate(over="ignore", invalid="ignore"):
-        columns = [
-            reduce(np.multiply, (numbers[name] for name in sorted(column.numbers)))
-            for column in _numeric_products(asked, factors)
-        ]
-        n, means, products = _moments([*columns, numbers[asked.response]], cells, len(first))
-    if not factors:
-        full = np.flatnonzero(n)
-        group, n, means, products = group._replace(codes=full), n[full], means[full], products[full]
-    return _Cells(group, labels, n, means, products, dropped, kinds)
+        columns = [reduce(np.multiply, (numbers[n] for n in s)) for s in summed(asked, factors)]
+        moments = _moments(columns, cells, len(labels[asked.columns[-1]].codes))
+    return statistics_of(asked, Cells(labels, *moments, dropped))
 
 
 def _moments(
     columns: Sequence[np.ndarray], codes: np.ndarray, cells: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give count, means and centred cross-products of cells, in two passes.
-
-    The second pass also measures what rounding left in the means, and takes it out (Chan, Golub and
-    LeVeque 1983).
-    """
-
-    def total(values: np.ndarray) -> np.ndarray:
-        return np.bincount(codes, values, cells)
-
-    count = np.bincount(codes, minlength=cells)
-    k = len(columns)
+    """Give count, means and centred cross-products of cells, in two passes."""
+    count, k = np.bincount(codes, minlength=cells), len(columns)
     means, left, products = np.empty((cells, k)), np.empty((cells, k)), np.empty((cells, k, k))
     away = []
     with np.errstate(invalid="ignore"):
         for i, values in enumerate(columns):
-            mean = total(values) / count
+            mean = np.bincount(codes, values, cells) / count
             away.append(values - mean[codes])
-            left[:, i] = total(away[-1]) / count
+            left[:, i] = np.bincount(codes, away[-1], cells) / count
             means[:, i] = mean + left[:, i]
         for i, j in combinations_with_replacement(range(k), 2):
-            products[:, i, j] = total(away[i] * away[j]) - count * left[:, i] * left[:, j]
-            products[:, j, i] = products[:, i, j]
+            total = np.bincount(codes, away[i] * away[j], cells)
+            products[:, i, j] = products[:, j, i] = total - count * left[:, i] * left[:, j]
     return count, means, products
 
 
-def _of_cells(asked: Formula, cells: _Cells) -> GroupStatistics:
+def statistics_of(asked: Formula, cells: Cells) -> GroupStatistics:
     """Give cells the columns of their levels, and merge them into groups."""
+    full = np.flatnonzero(cells.n)
+    n, means, squares = cells.n[full], cells.means[full], cells.products[full]
+    *factors, (_, group) = cells.labels.items()
+    codes = {name: one.codes[full] for name, one in factors}
     levels = {
-        name: column.texts
-        if column.ordered
-        else tuple(column.texts[code] for code in np.unique(column.codes))
-        for name, column in cells.factors.items()
+        name: one.texts if one.ordered else tuple(one.texts[i] for i in np.unique(codes[name]))
+        for name, one in factors
     }
     columns = gathered_columns(asked, levels)
-    sums = _numeric_products(asked, levels)
-    means, squares = cells.means, cells.products
-    if levels:
-        coded = np.stack([column.codes for column in cells.factors.values()], axis=1)
-        combinations, number = np.unique(coded, axis=0, return_inverse=True)
-        means = np.empty((len(coded), len(columns) + 1))
+    if factors:
+        sums = [Column(frozenset(product)) for product in summed(asked, levels)[:-1]]
+        nothing = Column(indicators=frozenset({("", "")}))
+        kinds, number = np.unique(np.stack([*codes.values()], 1), axis=0, return_inverse=True)
+        parts = means, squares
+        means = np.empty((len(n), len(columns) + 1))
         squares = np.empty((*means.shape, len(columns) + 1))
-        for i, codes in enumerate(combinations):
-            kept = zip(cells.factors.items(), codes, strict=True)
-            held = {(name, column.texts[code]) for (name, column), code in kept}
-            these = [Column(c.numbers) if c.indicators <= held else _NONE for c in columns]
+        for i, kind in enumerate(kinds):
+            held = {(name, one.texts[c]) for (name, one), c in zip(factors, kind, strict=True)}
+            these = [Column(c.numbers) if c.indicators <= held else nothing for c in columns]
             at = np.flatnonzero(number.ravel() == i)
-            means[at], squares[at] = chosen(cells.means[at], cells.products[at], these, sums)
-    present, codes = np.unique(cells.group.codes, return_inverse=True)
-    count, means, squares = merged(codes, cells.n, means, squares)
-    texts = cells.group.texts
-    here = {*present.tolist()}
+            means[at], squares[at] = chosen(parts[0][at], parts[1][at], these, sums)
+    present, of_group = np.unique(group.codes[full], return_inverse=True)
+    count, means, squares = merged(of_group, n, means, squares)
+    labels = tuple(group.texts[code] for code in present)
+    known = {*labels}
     return GroupStatistics(
-        formula=str(asked),
-        response=asked.response,
-        group=str(asked.group),
-        columns=tuple(columns.values()),
-        levels=levels,
-        labels=tuple(texts[code] for code in present),
-        count=count,
-        means=means,
-        products=squares,
-        dropped=cells.dropped,
-        empty=tuple(text for i, text in enumerate(texts) if i not in here),
+        str(asked),
+        asked.response,
+        str(asked.group),
+        tuple(columns.values()),
+        levels,
+        labels,
+        count,
+        means,
+        squares,
+        cells.dropped,
+        tuple(text for text in group.texts if text not in known),
     )
 
 
-_Part = tuple[GroupStatistics, dict[str, str]]
-"""The statistics of a part of the rows, and the kinds of its columns."""
+def _check_levels(name: str, levels: Sequence[str]) -> None:
+    """Refuse a factor that is rather a column of numbers with decimal commas, or a wrong cell."""
+    comma = next((level for level in levels if re.fullmatch(r"[-+]?\d+,\d+", level)), None)
+    if comma is not None:
+        raise ValueError(f"column {name!r} holds {comma!r}: write numbers with a decimal point.")
+    words = [v for v in levels if not re.fullmatch(r"[-+]?\d*\.?\d+(e[-+]?\d+)?", v, re.I)]
+    if words and len(levels) - len(words) > 20:
+        raise ValueError(
+            f"column {name!r} holds numbers and the text {words[0]!r}: write numbers only, and "
+            "leave a cell empty where there is none."
+        )
 
 
-def _of_part(rows: "pd.DataFrame", asked: Formula) -> _Part:
-    """Gather the statistics of a partition."""
-    cells = _cells_of_columns(asked, _Frame(rows))
-    return _of_cells(asked, cells), cells.kinds if len(rows) else {}
-
-
-def _of_parts(*parts: _Part) -> _Part:
-    """Merge the statistics of partitions whose columns are of the same types."""
-    kinds: dict[str, str] = {}
-    for name, kind in (item for _, of_part in parts for item in of_part.items()):
-        if kind and kinds.setdefault(name, kind) != kind:
-            raise ValueError(
-                f"column {name!r} holds {kinds[name]} in one part and {kind} in another: "
-                "write it with the same type in every part."
-            )
-    return merge_statistics(*(statistics for statistics, _ in parts)), kinds
+def _of_part(rows: Any, asked: Formula, kind: str) -> GroupStatistics:
+    """Gather the statistics of a partition, whose group has the kind of the whole dataframe's."""
+    found = _of_memory(rows, asked)
+    ours = Columns(rows).kind(str(asked.group))
+    if len(rows) and ours != kind:
+        raise ValueError(
+            f"column {asked.group!r} holds {kind} in one part and {ours} in another: "
+            "write it with the same type in every part."
+        )
+    return found
 
 
 def _of_dask(rows: Any, asked: Formula, client: Any, progress: bool) -> GroupStatistics:
@@ -444,299 +381,17 @@ def _of_dask(rows: Any, asked: Formula, client: Any, progress: bool) -> GroupSta
     from dask.delayed import delayed
     from dask.diagnostics.progress import ProgressBar
 
-    for name in asked.columns:
-        if list(rows.columns).count(name) != 1:
-            raise ValueError(f"column {name!r} is missing, or stands twice.")
-    parts = [delayed(_of_part)(part, asked) for part in rows[list(asked.columns)].to_delayed()]
+    declared = Columns(rows._meta)
+    factors_of(asked, {name: declared.kind(name) for name in asked.columns[:-1]})
+    kind = declared.kind(str(asked.group))
+    chosen_columns = rows[list(asked.columns)].to_delayed()
+    parts = [delayed(_of_part)(part, asked, kind) for part in chosen_columns]
     while len(parts) > 1:
-        parts = [delayed(_of_parts)(*parts[at : at + 16]) for at in range(0, len(parts), 16)]
+        parts = [delayed(merge_statistics)(*parts[i : i + 16]) for i in range(0, len(parts), 16)]
     try:
         if client is not None:
-            return client.compute(parts[0]).result()[0]  # type: ignore[no-any-return]
+            return client.compute(parts[0]).result()  # type: ignore[no-any-return]
         with ProgressBar(minimum=2 if progress else float("inf")):  # type: ignore[no-untyped-call]
-            return parts[0].compute()[0]  # type: ignore[no-any-return]
+            return parts[0].compute()  # type: ignore[no-any-return]
     except KeyError as error:
         raise ValueError(f"a part of the Dask dataframe lacks a column: {error}") from error
-
-
-def _by_duckdb(
-    source: Any,
-    asked: Formula,
-    library: str,
-    memory_limit: str,
-    threads: int | None,
-    progress: bool,
-) -> GroupStatistics:
-    """Let DuckDB gather the statistics in one scan, or in two more if rows are unusable.
-
-    DuckDB hears Ctrl-C late while it works, so it works beside the thread that hears it at once.
-    """
-    import duckdb
-
-    try:
-        if isinstance(source, duckdb.DuckDBPyRelation):
-            return _of_relation(source, asked)
-        with duckdb.connect() as connection, ThreadPoolExecutor(1) as beside:
-            connection.execute("SET memory_limit = $1", [memory_limit])
-            connection.execute("SET preserve_insertion_order = false")
-            if threads is not None:
-                connection.execute("SET threads = $1", [threads])
-            if progress:  # off unless asked for
-                with suppress(duckdb.InvalidInputException):  # Jupyter without ipywidgets
-                    connection.execute("SET enable_progress_bar = true")
-            work = beside.submit(_of_source, connection, source, asked, library)
-            try:
-                return work.result()
-            except KeyboardInterrupt:
-                while wait([work], timeout=0.1).not_done:
-                    connection.interrupt()
-                raise
-    except duckdb.Error as error:
-        shown = source if isinstance(source, str | Path | list) else type(source).__name__
-        raise ValueError(f"DuckDB cannot read {shown}: {error}") from error
-
-
-def _of_source(
-    connection: "duckdb.DuckDBPyConnection",
-    source: Any,
-    asked: Formula,
-    library: str,
-) -> GroupStatistics:
-    """Open what is not DuckDB's yet, and gather its statistics."""
-    if library == "polars":
-        import polars as pl
-
-        names = asked.columns
-        schema = source.collect_schema()
-        _require(list(schema.names()), names)
-        orders = {n: schema[n].categories.to_list() for n in names if schema[n] == pl.Enum}
-        as_text = [
-            pl.col(n).cast(pl.String) if schema[n] in (pl.Categorical, pl.Enum) else pl.col(n)
-            for n in names
-        ]
-        chosen = source.lazy().select(as_text).collect()
-        return _of_relation(connection.from_arrow(chosen.to_arrow()), asked, orders)
-    paths = _paths(source)
-    if paths is not None:
-        return _of_relation(_opened(connection, paths, asked), asked)
-    if not isinstance(source, str):
-        raise TypeError(
-            "source is a mapping of arrays, a pandas, Polars or Dask dataframe, a path, a glob, a "
-            f"list of paths, a DuckDB relation or an SQL query; got {type(source).__name__}."
-        )
-    return _of_relation(connection.sql(source), asked)
-
-
-def _paths(source: object) -> list[str] | None:
-    """Give the paths that `source` stands for, or None if it is an SQL query or no text at all."""
-    if isinstance(source, str | Path):
-        path = str(source)
-        is_file = isinstance(source, Path) or Path(path).suffix.lower() in _FILES
-        return [path] if is_file or not any(map(str.isspace, path)) else None
-    if isinstance(source, Iterable) and not hasattr(source, "columns"):
-        paths = list(source)
-        if paths and all(isinstance(path, str | Path) for path in paths):
-            return [str(path) for path in paths]
-    return None
-
-
-def _files(connection: "duckdb.DuckDBPyConnection", patterns: list[str]) -> list[str]:
-    """Give the files of patterns; refuse one that comes twice, under whatever names."""
-    files: list[str] = []
-    for pattern in patterns:
-        path = literal(pattern) if Path(pattern).is_file() else pattern
-        matched = connection.execute("SELECT file FROM glob($1) ORDER BY file", [path])
-        found = [file for (file,) in matched.fetchall()]
-        if not found:
-            raise FileNotFoundError(f"no file has the path {pattern!r}.")
-        files += found
-    first: dict[object, str] = {}
-    for file in files:
-        known: object = file
-        if Path(file).exists():
-            status = Path(file).stat()
-            known = status.st_dev, status.st_ino
-        if known in first:
-            also = "" if first[known] == file else f", also as {first[known]!r}"
-            raise ValueError(f"file {file!r} is given twice{also}; its rows would count twice.")
-        first[known] = file
-    return files
-
-
-def _opened(
-    connection: "duckdb.DuckDBPyConnection", patterns: list[str], asked: Formula
-) -> "duckdb.DuckDBPyRelation":
-    """Open files whose columns agree; without the check DuckDB would cast all to the first's."""
-    import duckdb
-
-    files = _files(connection, patterns)
-    readers = {_FILES.get(Path(file).suffix.lower(), "") for file in files}
-    if len(readers) > 1 or "" in readers:
-        raise ValueError(f"the files must be all Parquet or all CSV (named so): {files[:3]}…")
-    (reader,) = readers
-    names = asked.columns
-    kinds: dict[str, str] = {}
-    for file in files:
-        try:
-            one = getattr(connection, reader)(literal(file), hive_partitioning=False)
-            _require(one.columns, names)
-            types = {
-                n: str(one.types[[c.lower() for c in one.columns].index(n.lower())]) for n in names
-            }
-            found = {name: _type_kind(types[name]) for name in names[:-1]}
-            _typed(asked, found)
-        except (ValueError, duckdb.Error) as error:
-            raise ValueError(f"file {file!r}: {error}") from None
-        found[names[-1]] = types[names[-1]]
-        for name, kind in found.items():
-            if kinds.setdefault(name, kind) != kind:
-                raise ValueError(
-                    f"file {file!r}: column {name!r} is {kind}, but {kinds[name]} in "
-                    f"{files[0]!r}: write it with the same type in every file."
-                )
-    files = [literal(file) for file in files]
-    if reader == "read_parquet":
-        query = "SELECT * FROM read_parquet($1, union_by_name=true, hive_partitioning=false)"
-        return connection.sql(query, params=[files])
-    # a label is its text in the file: 01 stays 01
-    casts = {"number": "DOUBLE", "DOUBLE": "DOUBLE"}
-    return connection.sql(
-        "SELECT * FROM read_csv($1, union_by_name=true, hive_partitioning=false, types=$2)",
-        params=[files, {name: casts.get(kind, "VARCHAR") for name, kind in kinds.items()}],
-    )
-
-
-def _of_relation(
-    relation: "duckdb.DuckDBPyRelation",
-    asked: Formula,
-    orders: Mapping[str, Sequence[str]] | None = None,
-) -> GroupStatistics:
-    """Gather the statistics of a relation, its columns renamed before anything is said of them."""
-    names = asked.columns
-    _require(relation.columns, names)
-    types = dict(zip((c.lower() for c in relation.columns), relation.types, strict=True))
-    of = {name: types[name.lower()] for name in names}
-    kinds = {name: _type_kind(str(of[name])) for name in names[:-1]}
-    factors = _typed(asked, kinds)
-    declared: dict[str, Any] = {n: of[n].children[0][1] for n in names if of[n].id == "enum"}
-    declared |= orders or {}
-    numbers = [name for name in names[:-1] if name not in factors]
-    short = {name: f"a{i}" for i, name in enumerate(numbers)}
-    short |= {name: f"f{i}" for i, name in enumerate(factors)} | {names[-1]: "g"}
-    rows = relation.project(
-        ", ".join(
-            f"{_quoted(name)}{'::DOUBLE' if name in numbers else _as_label(of[name])} AS {alias}"
-            for name, alias in short.items()
-        )
-    )
-    products = _numeric_products(asked, factors)
-    columns = [" * ".join(short[n] for n in sorted(product.numbers)) for product in products]
-    columns.append(short[names[0]])
-    keys = ", ".join(short[name] for name in (names[-1], *factors))
-    finite = " AND ".join(f"isfinite({short[name]})" for name in numbers)
-    averages = ", ".join(f"avg({column})" for column in columns)
-    typical = rows.filter(finite).limit(1000).aggregate(averages).fetchall()[0]
-    origins = [float(v) if v is not None and np.isfinite(v) else 0.0 for v in typical]
-    k = len(columns)
-    # sums skip what is missing, but not what is no number
-    shift = ", ".join(
-        f"coalesce({column}, 'nan'::DOUBLE) - {origin!r}::DOUBLE AS v{i}"
-        for i, (column, origin) in enumerate(zip(columns, origins, strict=True))
-    )
-    shift += f", {keys}"
-    pairs = list(combinations_with_replacement(range(k), 2))
-    sums = ", ".join(
-        [keys, "count(*) AS n", *(f"favg(v{i}) AS m{i}" for i in range(k))]
-        + [f"var_pop(v{i}) AS c{i}_{j}" for i, j in pairs if i == j]
-        + [f"covar_pop(v{j}, v{i}) AS c{i}_{j}" for i, j in pairs if i < j]
-    )
-    dropped: dict[str, int] = {}
-    faults: dict[str, np.ndarray] = {}
-    found = _aggregated(rows.project(shift), sums, keys)
-    if found is None:
-        bad = {name: f"{short[name]} IS NULL OR NOT isfinite({short[name]})" for name in numbers}
-        for name in (*factors, names[-1]):
-            is_nan = f" OR isnan({short[name]})" if str(of[name]) in ("FLOAT", "DOUBLE") else ""
-            bad[name] = f"{short[name]} IS NULL{is_nan}"
-        counted = [f"count_if({bad[name]}) AS b{i}" for i, name in enumerate(names)]
-        faults = rows.aggregate(", ".join(["g", *counted]), "g").fetchnumpy()
-        for i, name in enumerate(names):
-            if faults[f"b{i}"].any():
-                dropped[name] = int(faults[f"b{i}"].sum())
-        usable = rows.filter(f"NOT ({' OR '.join(bad.values())})")
-        found = _aggregated(usable.project(shift), sums, keys)
-        if found is None:
-            raise ValueError("the numbers are too large to square: give them in other units.")
-    count = np.asarray(found["n"])
-    means = np.stack([found[f"m{i}"] + origins[i] for i in range(k)], axis=1)
-    squares = np.empty((len(count), k, k))
-    for i, j in pairs:
-        squares[:, i, j] = squares[:, j, i] = count * found[f"c{i}_{j}"]
-    labels = {
-        name: _labels_of_array(name, found[short[name]], declared.get(name))
-        for name in (*factors, names[-1])
-    }
-    group = labels.pop(names[-1])
-    cells = _Cells(group, labels, count, means, squares, dropped, {})
-    statistics = _of_cells(asked, cells)
-    if not faults:
-        return statistics
-    every = _labels_of_array(names[-1], faults["g"], declared.get(names[-1])).texts
-    return replace(statistics, empty=tuple(t for t in every if t not in {*statistics.labels}))
-
-
-def _aggregated(
-    rows: "duckdb.DuckDBPyRelation", sums: str, keys: str
-) -> dict[str, np.ndarray] | None:
-    """Aggregate by keys; None if an infinity or what is missing has spoilt a sum or a key."""
-    import duckdb
-
-    try:
-        found = rows.aggregate(sums, keys).fetchnumpy()
-    except duckdb.OutOfRangeException:
-        return None
-    for name, values in found.items():
-        lost = np.ma.getmaskarray(values).any()
-        if lost or (values.dtype.kind == "f" and not _all_usable(name, values)):
-            return None
-    return found
-
-
-def _all_usable(name: str, values: np.ndarray) -> bool:
-    """Tell whether sums are finite and keys are numbers."""
-    return not np.isnan(values).any() if name[0] in "gf" else bool(np.isfinite(values).all())
-
-
-def _type_kind(dtype: str) -> str:
-    """Name the kind of a type of DuckDB; a type that is neither number nor text by its own name."""
-    if dtype.endswith("INT") or dtype.startswith(("INTEGER", "UINTEGER", *_FRACTIONS)):
-        return "number"
-    return "text" if dtype == "VARCHAR" or dtype.startswith("ENUM") else dtype
-
-
-def _as_label(dtype: Any) -> str:
-    """Cast labels of a type that NumPy lacks; refuse those that are no labels."""
-    if dtype.id in ("hugeint", "uhugeint", "uuid"):
-        return "::VARCHAR"
-    if dtype.id == "decimal":
-        return "::DOUBLE"
-    if dtype.id in ("list", "array", "struct", "map", "union", "blob"):
-        raise ValueError(f"labels of type {dtype}: groups are text, numbers or dates.")
-    return ""
-
-
-def _quoted(name: str) -> str:
-    """Quote the name of a column for SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _require(columns: list[str], names: tuple[str, ...]) -> None:
-    """Raise an error that names the first column that is missing or ambiguous."""
-    for name in names:
-        if name not in columns:
-            raise ValueError(f"column {name!r} is missing; there are {columns[:20]}.")
-        if [column.lower() for column in columns].count(name.lower()) > 1:
-            raise ValueError(
-                f"column {name!r} is ambiguous, as DuckDB does not tell upper from lower case: "
-                "rename one of the columns."
-            )

@@ -1,10 +1,9 @@
 """The collapsed route: near-independent draws of the whole model in a tenth of a second.
 
 With normal priors the coefficients can be integrated out after the group effects, and a few spreads
-remain. They are drawn from a mixture that is fitted to their density, and weighted; Pareto-smoothed
-importance sampling judges the weights. Where it does not trust them, the spreads are looked at on
-another scale, and with more proposals, before the route refuses. Coefficients and effects follow
-exactly. Only NumPy is needed, and nothing is compiled.
+remain. They are drawn from a mixture that is fitted to their density; Pareto-smoothed importance
+sampling judges the weights. Where it does not trust them, the spreads are looked at on another
+scale, and with more proposals, before the route refuses. Coefficients and effects follow exactly.
 """
 
 import math
@@ -29,14 +28,9 @@ from lmm_large.statistics import GroupStatistics
 if TYPE_CHECKING:
     import xarray as xr
 
-TAIL = 4.0
-"""Degrees of freedom of the proposals' tails."""
-
-WIDE = 1.7
-"""Width of the proposal that covers everything, in standard deviations."""
-
-TRUSTED = 0.7
-"""Below this k-hat, importance weights can be trusted (Vehtari et al. 2024)."""
+TAIL = 4.0  # degrees of freedom of the proposals' tails
+WIDE = 1.7  # width of the proposal that covers everything, in standard deviations
+TRUSTED = 0.7  # below this k-hat, importance weights can be trusted (Vehtari et al. 2024)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +75,8 @@ class CollapsedPosterior:
         Returns
         -------
         xarray.DataTree
-            ``posterior`` and ``sample_stats``. Nothing moves here from draw to draw, so
-            ``diverging`` is always false, and ``energy`` is the negative log density of
-            independent draws. `draw_group_effects` takes the result, and scores rows.
+            ``posterior`` and ``sample_stats``, where ``diverging`` is always false and ``energy``
+            the negative log density. `draw_group_effects` takes it, and scores rows.
         """
         import xarray as xr
 
@@ -94,25 +87,18 @@ class CollapsedPosterior:
             if term.levels is not None:
                 dims[term.name] = f"{term.name}_dim"
                 coords[f"{term.name}_dim"] = np.array(term.levels)
-        chains, draws = self.log_density.shape
         outer = ("chain", "draw")
-        coords |= {"chain": np.arange(chains), "draw": np.arange(draws)}
-        posterior = xr.Dataset(
-            {
-                name: ((*outer, dims[name]) if name in dims else outer, values)
-                for name, values in self.draws.items()
-            },
-            coords,
-            {"inference_library": "lmm_large", "pareto_khat": self.khat},
-        )
-        stats = xr.Dataset(
-            {
-                "diverging": (outer, np.zeros((chains, draws), bool)),
-                "energy": (outer, -self.log_density),
-            },
-            {"chain": posterior["chain"], "draw": posterior["draw"]},
-        )
-        return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
+        common = {d: np.arange(n) for d, n in zip(outer, self.log_density.shape, strict=True)}
+        variables = {
+            name: ((*outer, dims[name]) if name in dims else outer, values)
+            for name, values in self.draws.items()
+        }
+        told = {"inference_library": "lmm_large", "pareto_khat": self.khat}
+        posterior = xr.Dataset(variables, coords | common, told)
+        stats = {"diverging": (outer, np.zeros(self.log_density.shape, bool))}
+        stats["energy"] = (outer, -self.log_density)
+        of_draws = xr.Dataset(stats, common)
+        return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": of_draws})
 
 
 def collapsed_posterior(
@@ -149,19 +135,14 @@ def collapsed_posterior(
     Raises
     ------
     ValueError
-        If a column of the formula was not gathered, or a prior does not fit or is of a kind that
-        this route cannot take.
+        If a column was not gathered, or this route cannot take a prior.
     RuntimeError
-        If the weights cannot be trusted: k-hat is 0.7 or more.
+        If the weights cannot be trusted: k-hat (Vehtari et al. 2024) is 0.7 or more.
 
     See Also
     --------
     marginal_model : The same posterior for a sampler, with any priors.
     Prior : The priors that are understood.
-
-    Notes
-    -----
-    Source: Vehtari, Simpson, Gelman, Yao and Gabry (2024) for k-hat.
 
     Examples
     --------
@@ -187,15 +168,8 @@ def collapsed_posterior(
     steps = (np.arange(wanted) + rng.random()) / wanted
     chosen = points[rng.permutation(np.searchsorted(np.cumsum(weights) / weights.sum(), steps))]
     coefficients = target.coefficients(chosen, rng)
-    sigma, spreads, correlation = target.spreads(chosen)
-    effects = group_effects(
-        target.rows,
-        coefficients,
-        sigma=sigma,
-        spreads=spreads,
-        correlation=correlation,
-        rng=rng,
-    )
+    given = target.spreads(chosen)
+    effects = group_effects(target.rows, coefficients, rng=rng, **given)
     named: dict[str, np.ndarray] = {}
     column = int(made.intercept)
     if made.intercept:
@@ -205,19 +179,16 @@ def collapsed_posterior(
         values = coefficients[:, column : column + len(term.columns)]
         named[term.name] = values if term.levels is not None else values[:, 0]
         column += len(term.columns)
-    named["sigma"] = sigma[:, 0]
-    for effect, spread in zip(made.effects, spreads, strict=True):
+    named["sigma"] = given["sigma"][:, 0]
+    for effect, spread in zip(made.effects, given["spreads"], strict=True):
         named[f"{effect.name}_sigma"] = spread[:, 0]
-    if correlation is not None:
-        named[str(correlation_name(made))] = correlation[:, 0]
+    if "correlation" in given:
+        named[str(correlation_name(made))] = given["correlation"][:, 0]
     named |= {effect.name: u for effect, u in zip(made.effects, effects, strict=True)}
-    return CollapsedPosterior(
-        draws={name: v.reshape(chains, draws, *v.shape[1:]) for name, v in named.items()},
-        log_density=target(chosen).reshape(chains, draws),
-        khat=khat,
-        effective=float(weights.sum() ** 2 / (weights**2).sum()),
-        design=made,
-    )
+    shaped = {name: v.reshape(chains, draws, *v.shape[1:]) for name, v in named.items()}
+    effective = float(weights.sum() ** 2 / (weights**2).sum())
+    density = target(chosen).reshape(chains, draws)
+    return CollapsedPosterior(shaped, density, khat, effective, made)
 
 
 def _weighted(
@@ -245,8 +216,7 @@ def _weighted(
 class _Target:
     """The log posterior density of sigma, the spreads and the correlation, on scales without end.
 
-    A positive number v is ``unit * sinh(x)`` near zero, where its density is then as flat as its
-    own; or ``unit * exp(x)``, for what is infinite at zero. A correlation is ``tanh(x)``.
+    Positive numbers are ``unit * sinh(x)``, flat at zero, or ``unit * exp(x)``; one is ``tanh(x)``.
     """
 
     def __init__(self, made: Design, priors: Mapping[str, Any], *, near_zero: bool) -> None:
@@ -262,31 +232,20 @@ class _Target:
         self.log_priors = [log_density(prior) for prior in (given.sigma, *given.spreads.values())]
         self.eta = given.eta
         self.near_zero = near_zero
-        self.unit = self._units()
-
-    def _units(self) -> np.ndarray:
-        """Guess sigma, and the least spread of each effect that would show beside it."""
-        rows = self.rows
-        sigma = residual_sd(rows)
-        sigma = sigma or float(np.abs(rows.y).max(initial=0.0)) or 1.0
-        sizes = [math.sqrt(float((z * z).sum(0).mean())) or 1.0 for z in np.moveaxis(rows.z, 1, 0)]
-        return np.array([sigma, *(sigma / size for size in sizes)])
-
-    def start(self) -> np.ndarray:
-        """Give a first guess of the mode."""
-        at_one = math.asinh(1.0) if self.near_zero else 0.0
-        return np.array([at_one] * len(self.unit) + [0.0] * (self.eta is not None))
+        # guesses of sigma, and of the least spread of each effect that would show beside it
+        sigma = residual_sd(self.rows) or float(np.abs(self.rows.y).max(initial=0.0)) or 1.0
+        sizes = np.sqrt((self.rows.z**2).sum(axis=0).mean(axis=-1))
+        self.unit = np.array([sigma, *(sigma / np.where(sizes > 0, sizes, 1.0))])
+        at_one = math.asinh(1.0) if near_zero else 0.0
+        self.start = np.array([at_one] * len(self.unit) + [0.0] * (self.eta is not None))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Give the log density of points, up to a constant; beyond zero, as in a mirror."""
         with np.errstate(all="ignore"):
             value = np.concatenate([part.log_likelihood for part in self._parts(points)])
-            sigma, spreads, _ = self.spreads(points)
-            for column, (log_prior, v) in enumerate(
-                zip(self.log_priors, (sigma, *spreads), strict=True)
-            ):
-                x = points[:, column]
-                value += log_prior(v[:, 0]) + (np.log(np.cosh(x)) if self.near_zero else x)
+            terms = zip(self.log_priors, self.positive(points).T, points.T, strict=False)
+            for log_prior, v, x in terms:
+                value += log_prior(v) + (np.log(np.cosh(x)) if self.near_zero else x)
             if self.eta is not None:
                 value -= 2 * self.eta * np.log(np.cosh(points[:, -1]))
         return np.where(np.isfinite(value), value, -np.inf)
@@ -296,12 +255,16 @@ class _Target:
         positive = points[:, : len(self.unit)] > 0
         return np.asarray(positive.all(axis=1) if self.near_zero else np.ones(len(points), bool))
 
-    def spreads(self, points: np.ndarray) -> tuple[np.ndarray, list[np.ndarray], np.ndarray | None]:
-        """Give sigma, the standard deviations of the effects, and the correlation."""
+    def positive(self, points: np.ndarray) -> np.ndarray:
+        """Give sigma and the standard deviations of the effects."""
         x = points[:, : len(self.unit)]
-        values = self.unit * (np.sinh(np.abs(x)) if self.near_zero else np.exp(x))
-        sigma, *spreads = (values[:, [k]] for k in range(len(self.unit)))
-        return sigma, spreads, None if self.eta is None else np.tanh(points[:, [-1]])
+        return self.unit * np.asarray(np.sinh(np.abs(x)) if self.near_zero else np.exp(x))
+
+    def spreads(self, points: np.ndarray) -> dict[str, Any]:
+        """Give what the likelihood takes: columns of sigma, of spreads and of a correlation."""
+        sigma, *spreads = self.positive(points).T[:, :, None]
+        pair = {} if self.eta is None else {"correlation": np.tanh(points[:, [-1]])}
+        return {"sigma": sigma, "spreads": spreads} | pair
 
     def coefficients(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the coefficients given the spreads."""
@@ -312,21 +275,13 @@ class _Target:
         size = self.rows.x.shape[0] * (len(self.mean) + 2) * len(self.rows.n)
         step = max(1, 4 * CHUNK // max(size, 1))
         for start in range(0, len(points), step):
-            sigma, spreads, correlation = self.spreads(points[start : start + step])
-            yield integrate_population(
-                self.rows,
-                self.mean,
-                self.sd,
-                sigma=sigma,
-                spreads=spreads,
-                correlation=correlation,
-            )
+            given = self.spreads(points[start : start + step])
+            yield integrate_population(self.rows, self.mean, self.sd, **given)
 
 
 def _mode(target: _Target, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Find the mode, and the covariance that the curvature there suggests."""
-    start = target.start()
-    size = len(start)
+    start, size = target.start, len(target.start)
     around = start + 2 * rng.standard_normal((200, size)) * np.linspace(0, 1, 200)[:, None]
     point = around[target(around).argmax()]
     width = np.full(size, 1e-3)
@@ -340,9 +295,8 @@ def _mode(target: _Target, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
         ahead, behind, across = values
         gradient = (np.diag(ahead) - np.diag(behind)) / (4 * width)
         second = (ahead + behind - across - across.T) / (4 * np.outer(width, width))
-        second[np.diag_indices(size)] = (np.diag(ahead) + np.diag(behind) - 2 * here) / (
-            4 * width**2
-        )
+        curved = (np.diag(ahead) + np.diag(behind) - 2 * here) / (4 * width**2)
+        second[np.diag_indices(size)] = curved
         if not np.isfinite(second).all():  # at an end of what a prior allows
             cov = 0.25 * np.eye(size)
             break
@@ -367,9 +321,8 @@ def _proposed(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Propose points, and give them with their log weights.
 
-    First a wide t around the mode. Then a mixture of many small ones, which stand where the last
-    round found weight, and where a mirror at zero shows it: they follow a bend, and reach a
-    standard deviation of zero. A wide one stays, for what lies between and beyond.
+    First from a wide t around the mode; then from many small ones, which stand where the last round
+    found weight and where a mirror at zero shows it, and a wide one for what lies between.
     """
     mode, cov = _mode(target, rng)
     mixture = [(1.0, mode[None], 2.0 * np.linalg.cholesky(cov))]
@@ -395,8 +348,7 @@ def _proposed(
     return points, log_weights
 
 
-Mixture = list[tuple[float, np.ndarray, np.ndarray]]
-"""Share, centres and Cholesky factor of sets of multivariate t distributions."""
+Mixture = list[tuple[float, np.ndarray, np.ndarray]]  # share, centres and Cholesky factor of t's
 
 
 def _draw_mixture(mixture: Mixture, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -426,8 +378,7 @@ def _log_mixture(points: np.ndarray, mixture: Mixture) -> np.ndarray:
 def pareto_smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
     """Smooth the largest importance weights, and judge them by their Pareto k-hat.
 
-    ArviZ has the same, and a test holds the two equal; loading it takes ten times as long as
-    everything here. Source: Vehtari et al. (2024); Zhang and Stephens (2009).
+    ArviZ has the same, and a test holds the two equal; it takes ten times as long to load.
     """
     log_weights = log_weights - log_weights.max()
     count = len(log_weights)

@@ -4,21 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from lmm_large._columns import Column, Levels, chosen, coded_columns, gathered_columns
+from lmm_large._rows import Columns
 from lmm_large.formula import Formula, Part, Parts, check_names, label, parse
 from lmm_large.statistics import GroupStatistics
 
 
 @dataclass(frozen=True)
 class Term:
-    """A population-level term: its name, the numbers of its columns, and its levels if it has any.
-
-    ``levels`` are the coordinates of Bambi's ``{name}_dim``; None for a numeric term.
-    """
+    """A population-level term: name, numbers of its columns, and levels; None if it is numeric."""
 
     name: str
     columns: tuple[int, ...]
@@ -35,11 +33,7 @@ class Effect:
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """The terms of a model, and the moments of their columns in each group.
-
-    Counts ``n`` (G), ``means`` (G by k + 1) and centred cross-products (G by k + 1 by k + 1); the
-    response comes last, ``columns`` names the k others.
-    """
+    """The terms of a model, and the moments of their columns in each group, the response last."""
 
     response: str
     group: str
@@ -59,44 +53,29 @@ def design(statistics: GroupStatistics, formula: str | None = None) -> Design:
     have = list(gathered_columns(parse(statistics.formula), statistics.levels))
     columns = [column for _, column, _ in wanted]
     means, products = chosen(statistics.means, statistics.products, columns, have)
-    for number, name in ((i, name) for i, (_, _, some) in enumerate(wanted) for name in some):
-        factor = statistics.means[:, have.index(Column(frozenset({name})))]
-        means[:, number] *= factor
-        products[:, number] *= factor[:, None]
-        products[:, :, number] *= factor[:, None]
-    return Design(
-        response=statistics.response,
-        group=statistics.group,
-        labels=statistics.labels,
-        intercept=asked.intercept,
-        terms=terms,
-        effects=effects,
-        columns=tuple(name for name, _, _ in wanted),
-        n=statistics.count.astype(float),
-        means=means,
-        products=products,
-    )
-
-
-class Source(Protocol):
-    """Where rows come from: columns of numbers, and of labels with their codes."""
-
-    def numbers(self, name: str) -> np.ndarray | str: ...  # noqa: D102
-    def labels(self, name: str) -> Any: ...  # noqa: D102
+    for number, (_, _, averages) in enumerate(wanted):
+        for name in averages:
+            factor = statistics.means[:, have.index(Column(frozenset({name})))]
+            means[:, number] *= factor
+            products[:, number] *= factor[:, None]
+            products[:, :, number] *= factor[:, None]
+    names = tuple(name for name, _, _ in wanted)
+    known = statistics.response, statistics.group, statistics.labels, asked.intercept
+    return Design(*known, terms, effects, names, statistics.count.astype(float), means, products)
 
 
 def row_values(
-    statistics: GroupStatistics, formula: str | None, source: Source
+    statistics: GroupStatistics, formula: str | None, rows: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give the columns of a design in single rows, the response last, and the rows' groups."""
     asked, wanted, _, _ = _wanted(statistics, formula)
+    source = Columns(rows)
 
     @cache
     def numbers(name: str) -> np.ndarray:
-        values = source.numbers(name)
-        if isinstance(values, str) or not np.isfinite(values).all():
+        if source.kind(name) != "number" or not np.isfinite(source.numbers(name)).all():
             raise ValueError(f"rows hold missing or infinite values, or text, in {name!r}.")
-        return values
+        return source.numbers(name)
 
     @cache
     def codes(name: str) -> np.ndarray:
@@ -126,8 +105,8 @@ def row_values(
     return values, groups
 
 
+# a column of a design: its name, what was gathered, and what it is multiplied by the means of
 _Wanted = tuple[str, Column, tuple[str, ...]]
-"""A column of a design: its name, what was gathered, and what it is multiplied by the means of."""
 
 
 def _wanted(
@@ -144,48 +123,40 @@ def _wanted(
     levels = statistics.levels
     for name in sorted(asked.numeric & {*levels}):
         raise ValueError(f"the factor {name!r} has no mean and no slope by group: it is no number.")
-    have = list(gathered_columns(parse(statistics.formula), levels))
-    columns: list[Column] = []
-    names: list[str] = []
-    averages: list[tuple[str, ...]] = []
+    wanted: list[_Wanted] = []
     terms: dict[Parts, Term] = {}
     for term, coding in _coded(asked, levels):
         coded = {name: levels[name][0 if full else 1 :] for name, full in coding.items()}
         for name in (name for name, some in coded.items() if not some):
             raise ValueError(f"the factor {name!r} has one level only: leave it out.")
         found = coded_columns(term, coded)
-        numbers = tuple(range(len(columns), len(columns) + len(found)))
+        numbers = tuple(range(len(wanted), len(wanted) + len(found)))
         named = tuple(", ".join(some) for _, _, some in found) if coded else None
         terms[term] = Term(label(term), numbers, named)
-        columns += [column for column, _, _ in found]
-        names += [name for _, name, _ in found]
-        averages += [tuple(part.name for part in term if part.averaged)] * len(found)
+        averages = tuple(part.name for part in term if part.averaged)
+        wanted += [(name, column, averages) for column, name, _ in found]
     effects = []
     slopes = {term: found.columns[0] for term, found in terms.items()}
     for effect in asked.effects:
         if effect and effect not in slopes:
-            slopes[effect] = len(columns)
-            columns.append(Column(frozenset(part.name for part in effect)))
-            names.append(label(effect))
-            averages.append(())
+            slopes[effect] = len(wanted)
+            wanted.append((label(effect), Column(frozenset(part.name for part in effect)), ()))
         effects.append(Effect(asked.effect_name(effect), slopes.get(effect)))
     check_names(asked, [found.name for term, found in terms.items() if term not in asked.terms])
-    for column in (*columns, *(Column(frozenset({n})) for some in averages for n in some)):
-        if column not in (*have, Column()):
-            spoken = ":".join(sorted(column.numbers) + sorted(f for f, _ in column.indicators))
-            raise ValueError(
-                f"the column {spoken!r} was not gathered: these are statistics of "
-                f"{statistics.formula!r}."
-            )
-    wanted = list(zip(names, columns, averages, strict=True))
+    have = [*gathered_columns(parse(statistics.formula), levels), Column()]
+    needed = [column for _, column, _ in wanted]
+    needed += [Column(frozenset({name})) for _, _, some in wanted for name in some]
+    for column in (column for column in needed if column not in have):
+        spoken = ":".join(sorted(column.numbers) + sorted(f for f, _ in column.indicators))
+        raise ValueError(
+            f"the column {spoken!r} was not gathered: these are statistics of "
+            f"{statistics.formula!r}."
+        )
     return asked, wanted, tuple(terms.values()), tuple(effects)
 
 
 def _coded(formula: Formula, levels: Levels) -> list[tuple[Parts, dict[str, bool]]]:
-    """Choose the coding of each term's factors, True for a column of every level, as in formulae.
-
-    A term whose columns one coding cannot give is preceded by a further term, as b is before a:b.
-    """
+    """Choose the coding of each term's factors, True for a column of every level, as formulae."""
     terms = list(formula.terms)
     for _ in range(2):
         found: list[tuple[Parts, dict[str, bool]]] = []
@@ -220,17 +191,16 @@ def _codings(
     pieces = [frozenset((factor, False) for factor in some) for some in subsets]
     pieces = [piece for piece in pieces if piece not in used]
     used.update(pieces)
-    while joined := _absorption(pieces):
+    while joined := next(
+        (
+            pair
+            for pair in combinations(pieces, 2)
+            if pair[0] < pair[1] and len(pair[1] - pair[0]) == 1
+        ),
+        None,
+    ):
         short, long = joined
-        ((factor, _),) = pieces[long] - pieces[short]
-        pieces[long] = pieces[short] | {(factor, True)}
-        del pieces[short]
+        ((factor, _),) = long - short
+        pieces[pieces.index(long)] = short | {(factor, True)}
+        pieces.remove(short)
     return [dict(piece) for piece in pieces]
-
-
-def _absorption(pieces: Sequence[frozenset[tuple[str, bool]]]) -> tuple[int, int] | None:
-    """Find the first piece that a later one holds, together with one factor more."""
-    for (i, short), (j, long) in combinations(enumerate(pieces), 2):
-        if short < long and len(long) == len(short) + 1:
-            return i, j
-    return None

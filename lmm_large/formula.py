@@ -1,8 +1,7 @@
 """The formulas that are understood: Bambi's notation, cut to what statistics of groups can say.
 
-Numeric columns and factors, interactions by ``:`` and ``*``, ``0 +`` or ``1``, effects of one
-group, ``(1 + x | g)``, and ``group_mean(x)``. What is accepted means what it means in Bambi; the
-rest is refused by name. No data are needed: they say later which columns are factors.
+What is accepted means what it means in Bambi; the rest is refused by name. No data are needed: they
+say later which columns are factors.
 """
 
 import ast
@@ -15,6 +14,7 @@ from typing import NamedTuple, NoReturn
 _NAME = re.compile(r"`([^`]*)`|(?<!\w)([^\W\d][\w.]*)")
 _LITERALS = ("True", "False", "None")
 _TAKEN = {"chain", "draw", "sample", "Intercept", "sigma", "1", "__obs__"}
+_BRACKETS = "write the effects of a group in brackets of their own, '(x | g)'"
 
 
 class Part(NamedTuple):
@@ -29,8 +29,7 @@ class Part(NamedTuple):
         return f"group_mean({self.name})" if self.averaged else self.name
 
 
-Parts = tuple[Part, ...]
-"""A term: the product of its parts; an intercept has none."""
+Parts = tuple[Part, ...]  # a term, the product of its parts; an intercept has none
 
 
 def label(term: Parts) -> str:
@@ -96,8 +95,8 @@ def check_names(formula: Formula, further: Iterable[str] = ()) -> None:
     own |= {name + end for name in effects for end in ("", "_sigma", "_corr", "_offset")}
     terms = [*map(label, formula.terms), *further]
     own |= {f"{name}_dim" for name in terms}
-    wrong = [n for n in (formula.response, *formula.predictors, group) if n in _TAKEN or not n]
-    wrong += [n for n in (formula.response, *formula.predictors, group) if set("/`") & {*n}]
+    columns = (formula.response, *formula.predictors, group)
+    wrong = [name for name in columns if name in _TAKEN or not name or {*"/`"} & {*name}]
     wrong += [name for i, name in enumerate(terms) if name in own or name in terms[:i]]
     if wrong:
         raise ValueError(
@@ -163,9 +162,9 @@ class _Reader:
                 f"back-quote is missing ({error.msg})."
             ) from None
         if response is None:
+            shown = self._shown(self.left)
             raise ValueError(
-                f"the response is a column; {self._shown(self.left)!r} is none: compute the "
-                "column first."
+                f"the response is a column; {shown!r} is none: compute the column first."
             )
         intercept, group = True, None
         terms: list[Parts] = []
@@ -186,8 +185,8 @@ class _Reader:
                 intercept = (node.value == 1) != minus
             else:
                 terms += self._product(minus, node)
-        found_terms, found_effects = tuple(dict.fromkeys(terms)), tuple(dict.fromkeys(effects))
-        formula = Formula(response, intercept, found_terms, group, found_effects)
+        once, varying = tuple(dict.fromkeys(terms)), tuple(dict.fromkeys(effects))
+        formula = Formula(response, intercept, once, group, varying)
         if response in (*formula.predictors, group) or group in formula.predictors:
             raise ValueError(
                 f"response, predictors and group must be different columns; got {self.text!r}."
@@ -227,12 +226,8 @@ class _Reader:
             inside = [self._name(argument) for argument in node.args]
             if len(inside) == 1 and inside[0] is not None and not node.keywords:
                 return [Part(inside[0], averaged=True)]
-        ways: dict[object, str] = {
-            ast.BitOr: "write the effects of a group in brackets of their own, '(x | g)'",
-            ast.Div: "write a + a:b for a/b",
-            ast.Add: "write its terms out, without brackets",
-            ast.Sub: "write its terms out, without brackets",
-        }
+        ways: dict[object, str] = {ast.BitOr: _BRACKETS, ast.Div: "write a + a:b for a/b"}
+        ways |= dict.fromkeys((ast.Add, ast.Sub), "write its terms out, without brackets")
         way_out = ways.get(type(getattr(node, "op", None)))
         return self._refuse(node, way_out or "compute the column first and give its name")
 
@@ -240,9 +235,8 @@ class _Reader:
         """Read the effects of a group: an intercept unless 0 comes first, and slopes."""
         before = self.right.encode()[: node.col_offset].rstrip()
         if minus or not before.endswith(b"("):
-            self._refuse(node, "write the effects of a group in brackets of their own, '(x | g)'")
-        group = self._name(node.right)
-        if group is None:
+            self._refuse(node, _BRACKETS)
+        if (group := self._name(node.right)) is None:
             way_out = "statistics are kept by one column: join columns into one, or use Bambi"
             self._refuse(node, way_out)
         effects: list[Parts] = [()]

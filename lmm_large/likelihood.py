@@ -3,11 +3,9 @@
 An orthogonal matrix turns the rows of a group into so many pseudo-rows as there are columns, and
 leaves the likelihood as it was but for its count. Those that the group effects reach come first
 (the *head*); the others (the *tail*) hold residual noise alone, so that those of all groups can be
-pooled. Everything is a sum of squares and a product of pivots, none below one. The formulas are
-arithmetic alone: NumPy and PyTensor read the same ones.
-
-Source: Bates, Mächler, Bolker and Walker (2015) for penalised least squares; Golub and Van Loan
-(2013) for the modified Gram-Schmidt process; chapter 9 of the book for the rest.
+pooled. Everything is a sum of squares and a product of pivots, none below one, in arithmetic that
+NumPy and PyTensor read alike. Source: Bates et al. (2015) for penalised least squares; Golub and
+Van Loan (2013) for the modified Gram-Schmidt process.
 """
 
 import math
@@ -19,12 +17,11 @@ import numpy as np
 
 from lmm_large.design import Design
 
-Array = Any
-"""A NumPy array or a PyTensor variable."""
+Array = Any  # of NumPy, or a variable of PyTensor
+Log = Callable[[Array], Array]
 
 LOG_2_PI = math.log(2 * math.pi)
-CHUNK = 100_000
-"""How many draws times groups are held at once: few enough for the cache."""
+CHUNK = 100_000  # draws times groups that are held at once: few enough for the cache
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ def pseudo_rows(design: Design, *, pooled: bool = False) -> PseudoRows:
     """Rotate the moments of a design to pseudo-rows; pool the tail where sigma is one for all."""
     slopes = [effect.column for effect in design.effects if effect.column is not None]
     terms = [column for term in design.terms for column in term.columns]
-    order = slopes + [column for column in terms if column not in slopes] + [-1]
+    order = [*dict.fromkeys(slopes + terms), -1]
     means = design.means[:, order]
     groups, width = means.shape
     root = np.zeros((groups, 1 + width, 1 + width))  # its first column is that of the ones
@@ -73,16 +70,10 @@ def pseudo_rows(design: Design, *, pooled: bool = False) -> PseudoRows:
     if pooled:
         tail = np.linalg.qr(tail.reshape(-1, tail.shape[2]), mode="r")[None]
     x, y = root[:, :head][:, :, coefficient_columns], root[:, :head, width]
-    return PseudoRows(
-        n=design.n,
-        z=np.moveaxis(z, 0, -1),
-        x=np.moveaxis(x, 0, -1),
-        y=np.moveaxis(y, 0, -1),
-        tail_x=np.moveaxis(tail[:, :, :-1], 0, -1),
-        tail_y=np.moveaxis(tail[:, :, -1], 0, -1),
-        centre=centre[coefficient_columns],
-        level=float(centre[width]),
-    )
+    groups_first = (z, x, y, tail[:, :, :-1], tail[:, :, -1])
+    z, x, y, tail_x, tail_y = (np.moveaxis(part, 0, -1) for part in groups_first)
+    level = float(centre[width])
+    return PseudoRows(design.n, z, x, y, tail_x, tail_y, centre[coefficient_columns], level)
 
 
 def _upper_root(n: np.ndarray, means: np.ndarray, products: np.ndarray) -> np.ndarray:
@@ -137,14 +128,13 @@ class _Factor(NamedTuple):
     def solve_transposed(self, columns: Sequence[Array]) -> list[Array]:
         """Solve F' v = column."""
         found = list(columns)
-        for i in reversed(range(len(found))):
-            for j in range(i):
-                found[j] = found[j] - self.below[i][j] * found[i]
+        for i, row in reversed([*enumerate(self.below)]):
+            found[:i] = [v - a * found[i] for v, a in zip(found[:i], row, strict=True)]
         return found
 
 
 def _factor(
-    z: Array, heads: int, sigma: Array, spreads: Sequence[Array], correlation: Array
+    z: Array, heads: int, *, sigma: Array, spreads: Sequence[Array], correlation: Array = None
 ) -> _Factor:
     """Factor I + W W', W being `z` times the effects' Cholesky factor in residual sds.
 
@@ -152,14 +142,11 @@ def _factor(
     """
     rows: list[dict[int, Array]] = []
     factor = _Factor([], [])
-    scaled = [spread / sigma for spread in spreads]
     for i in range(heads):
-        if correlation is None:
-            row = {a: z[i, a] * t for a, t in enumerate(scaled)}
-        else:
-            t0, t1 = scaled
-            free = ((1 - correlation) * (1 + correlation)) ** 0.5
-            row = {0: z[i, 0] * t0 + z[i, 1] * t1 * correlation, 1: z[i, 1] * t1 * free}
+        row = {a: z[i, a] * (spread / sigma) for a, spread in enumerate(spreads)}
+        if correlation is not None:
+            row[0] = row[0] + row[1] * correlation
+            row[1] = row[1] * ((1 - correlation) * (1 + correlation)) ** 0.5
         row[-1 - i] = 1.0
         below: list[Array] = [0.0] * i
         for j in [*range(i), *range(i)]:  # twice, for the second takes out what rounding left
@@ -179,23 +166,14 @@ def _length(rows: Array) -> int:
 
 
 def log_density(
-    n: Array,
-    z: Array,
-    heads: Sequence[Array],
-    rest: Array,
-    *,
-    sigma: Array,
-    spreads: Sequence[Array],
-    correlation: Array = None,
-    log: Callable[[Array], Array] = np.log,
+    n: Array, z: Array, heads: Sequence[Array], rest: Array, *, log: Log = np.log, **given: Array
 ) -> Array:
     """Give the log density of each group's rows with the group effects integrated out.
 
-    Groups come last in all shapes: `n` (G), `z` (head, q, G), `heads` and `rest` (…, G), which are
-    the residuals of the head and the sum of squares of those of the tail, `sigma` and the `spreads`
-    of the effects (…, 1) or (…, G). A `correlation` (…, 1) is that of the first two effects.
+    `n` is (G), `z` (head, q, G); residuals of the head and the sum of squares of those of the tail,
+    `heads` and `rest`, are (…, G); what is `given` as in `_factor`, (…, 1) or (…, G).
     """
-    factor = _factor(z, len(heads), sigma, spreads, correlation)
+    factor, sigma = _factor(z, len(heads), **given), given["sigma"]
     turned = factor.solve(heads)
     squares = rest + sum(v * v / d for v, d in zip(turned, factor.pivots, strict=True))
     logs = n * (LOG_2_PI + 2 * log(sigma)) + sum(log(pivot) for pivot in factor.pivots)
@@ -203,29 +181,20 @@ def log_density(
 
 
 def log_likelihood(
-    rows: PseudoRows,
-    coefficients: Array,
-    *,
-    sigma: Array,
-    spreads: Sequence[Array],
-    correlation: Array = None,
-    log: Callable[[Array], Array] = np.log,
+    rows: PseudoRows, coefficients: Array, *, log: Log = np.log, **given: Array
 ) -> Array:
     """Give the log-likelihood of all rows at `coefficients` (…, c); see `log_density`."""
     heads = [rows.y[i] - coefficients @ rows.x[i] for i in range(_length(rows.y))]
-    by_group = log_density(
-        rows.n, rows.z, heads, 0.0, sigma=sigma, spreads=spreads, correlation=correlation, log=log
-    )
-    number = _length(rows.tail_y)
-    tail = [(rows.tail_y[i] - coefficients @ rows.tail_x[i]) / sigma for i in range(number)]
+    by_group = log_density(rows.n, rows.z, heads, 0.0, log=log, **given)
+    tail = [rows.tail_y[i] - coefficients @ rows.tail_x[i] for i in range(_length(rows.tail_y))]
+    tail = [residual / given["sigma"] for residual in tail]
     return by_group.sum(axis=-1) - 0.5 * sum((t * t).sum(axis=-1) for t in tail)
 
 
 class Population(NamedTuple):
-    """What is known of the coefficients given D sets of spreads, under independent normal priors.
+    """Coefficients given D sets of spreads: their mean (D, c), and the log density of all rows (D).
 
-    ``mean`` (D, c) is their posterior mean; ``log_likelihood`` (D) the log density of all rows with
-    coefficients and group effects integrated out.
+    Coefficients, under independent normal priors, and group effects are integrated out of it.
     """
 
     mean: np.ndarray
@@ -240,31 +209,24 @@ class Population(NamedTuple):
 
     def sd(self, number: int) -> np.ndarray:
         """Give the posterior standard deviation of one coefficient, (D)."""
-        unit = [np.full(len(self.mean), float(i == number)) for i in range(self.mean.shape[1])]
-        turned = self.factor.solve(unit)
+        turned = self.factor.solve([*np.eye(self.mean.shape[1])[number]])
         variance = sum(v * v / d for v, d in zip(turned, self.factor.pivots, strict=True))
-        return np.asarray(np.sqrt(variance))
+        return np.sqrt(np.broadcast_to(variance, len(self.mean)))
 
 
 def integrate_population(
-    rows: PseudoRows,
-    mean: np.ndarray,
-    sd: np.ndarray,
-    *,
-    sigma: np.ndarray,
-    spreads: Sequence[np.ndarray],
-    correlation: np.ndarray | None = None,
+    rows: PseudoRows, mean: np.ndarray, sd: np.ndarray, **given: Array
 ) -> Population:
     """Integrate the coefficients out under priors of `mean` (c) and `sd` (c); the rest is (D, 1).
 
-    The tail must be pooled. Normal equations find the mode; the squares are then summed there, so
-    that an error of the mode counts only as its square.
+    The tail is pooled. Squares are summed at the mode, so that its error counts as its square.
     """
     head, _, groups = rows.x.shape
+    sigma = given["sigma"]
     draws, number = len(sigma), len(mean)
     away = rows.tail_y[:, 0] - rows.tail_x[:, :, 0] @ mean
     columns = np.concatenate([rows.x, (rows.y - mean @ rows.x)[:, None]], axis=1)
-    factor = _factor(rows.z, head, sigma, spreads, correlation)
+    factor = _factor(rows.z, head, **given)
     white = np.empty((draws, number + 1, head, groups))
     scale = [1 / (sigma * np.sqrt(pivot)) for pivot in factor.pivots]
     for k in range(number + 1):
@@ -306,18 +268,16 @@ def group_effects(
     rows: PseudoRows,
     coefficients: np.ndarray,
     *,
-    sigma: np.ndarray,
-    spreads: Sequence[np.ndarray],
-    correlation: np.ndarray | None = None,
     rng: np.random.Generator | None = None,
+    **given: Array,
 ) -> np.ndarray:
     """Draw the group effects (q, D, G) given all else, exactly; without `rng` give their means.
 
-    A draw from the prior is moved by what the data say about its difference from them (Matheron's
-    rule; Hoffman and Ribak 1991), so no matrix is inverted, and a spread of zero is no special
-    case. `coefficients` is (D, c), `sigma` (D, 1) or (D, G), each of `spreads` (D, 1).
+    A draw from the prior is moved by what the data say of its difference from them (Matheron's
+    rule; Hoffman and Ribak 1991). `coefficients` is (D, c), `sigma` (D, 1) or (D, G).
     """
     shape = (len(coefficients), rows.n.shape[0])
+    sigma, spreads, correlation = given["sigma"], given["spreads"], given.get("correlation")
     found = np.empty((len(spreads), *shape))
     step = max(1, CHUNK // shape[1])
     for start in range(0, shape[0], step):
@@ -327,11 +287,11 @@ def group_effects(
         r = None if correlation is None else correlation[part]
         size = (len(s), shape[1])
         draw = np.zeros if rng is None else rng.standard_normal
-        standard = [draw(size) for _ in sds]
+        effects = [draw(size) for _ in sds]
         if r is not None:
-            standard[1] = r * standard[0] + np.sqrt((1 - r) * (1 + r)) * standard[1]
-        effects = [sd * value for sd, value in zip(sds, standard, strict=True)]
-        factor = _factor(rows.z, len(rows.y), s, sds, r)
+            effects[1] = r * effects[0] + np.sqrt((1 - r) * (1 + r)) * effects[1]
+        effects = [sd * value for sd, value in zip(sds, effects, strict=True)]
+        factor = _factor(rows.z, len(rows.y), sigma=s, spreads=sds, correlation=r)
         away = [
             y - coefficients[part] @ x - sum(a * u for a, u in zip(z, effects, strict=True))
             for x, y, z in zip(rows.x, rows.y, rows.z, strict=True)
@@ -340,8 +300,8 @@ def group_effects(
         turned = [v / d for v, d in zip(factor.solve(noisy), factor.pivots, strict=True)]
         weight = [v / s**2 for v in factor.solve_transposed(turned)]
         pulls = [
-            sd * sum(z * w for z, w in zip(rows.z[:, a], weight, strict=True))
-            for a, sd in enumerate(sds)
+            sd * sum(z * w for z, w in zip(z_of, weight, strict=True))
+            for z_of, sd in zip(np.swapaxes(rows.z, 0, 1), sds, strict=True)
         ]
         if r is not None:
             pulls = [pulls[0] + r * pulls[1], r * pulls[0] + pulls[1]]

@@ -1,18 +1,12 @@
-"""The marginal model: statistics in, a PyMC model without group effects out, the effects after.
-
-Sampling costs the same for a thousand rows as for a hundred million, because the rows are not read
-again; and it is quick because the group effects, which make the posterior hard, are integrated out.
-They are drawn afterwards, exactly.
-"""
+"""The marginal model: statistics in, a PyMC model without group effects out, the effects after."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmm_large._rows import _Frame
 from lmm_large.design import Design, design, row_values
 from lmm_large.likelihood import LOG_2_PI, PseudoRows, group_effects, log_likelihood, pseudo_rows
 from lmm_large.priors import Prior, Priors, correlation_name, read_priors
@@ -24,7 +18,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 CENTRED, LOG_SIGMA = "Intercept_centered", "log_sigma"
-"""Variables that only a fit without its group effects has."""
 
 
 def marginal_model(
@@ -55,8 +48,8 @@ def marginal_model(
     Raises
     ------
     ValueError
-        If a column of the formula was not gathered, or a prior is missing, is not understood, is of
-        the wrong kind or belongs to no term.
+        If a column of the formula was not gathered, or a prior is missing, does not fit or belongs
+        to no term.
 
     See Also
     --------
@@ -65,8 +58,7 @@ def marginal_model(
 
     Notes
     -----
-    The likelihood is that of the rows, from a few pseudo-rows a group (`lmm_large.likelihood`).
-    Source: Bates, Mächler, Bolker and Walker (2015) for penalised least squares.
+    The likelihood is that of the rows, from a few pseudo-rows a group (Bates et al. 2015).
 
     Examples
     --------
@@ -96,7 +88,8 @@ def marginal_model(
     coords: dict[str, Sequence[str]] = {"statistics": [_fingerprint(made)]}
     coords |= {dim: made.labels} if by_group else {}
     coords |= {f"{term.name}_dim": term.levels for term in made.terms if term.levels}
-    rows, numbers = _shared(pseudo_rows(made, pooled=not by_group), given)
+    numbers = _shared(_numbers(pseudo_rows(made, pooled=not by_group), given))
+    rows = PseudoRows(**{field.name: numbers[field.name] for field in fields(PseudoRows)})
 
     def variable(name: str, key: str, prior: Prior, **more: Any) -> Any:
         args = {argument: numbers[f"{key} {argument}"] for argument in prior.args}
@@ -157,9 +150,8 @@ def draw_group_effects(
     seed
         Seed of the draws.
     rows
-        The rows behind the statistics, as a dataframe. If they are given, so are the groups
-        ``log_likelihood`` (of each row given the group effects, as in Bambi) and
-        ``observed_data``. This takes eight bytes a row and draw.
+        The rows behind the statistics, as a dataframe, for the groups ``log_likelihood`` (of each
+        row given the group effects, as in Bambi; eight bytes a row and draw) and ``observed_data``.
     formula
         The formula the fit was made with; None takes all that was gathered.
 
@@ -172,8 +164,7 @@ def draw_group_effects(
     Raises
     ------
     ValueError
-        If the fit is not of this model or of other statistics, or if `rows` hold an unknown group
-        or level, or unusable numbers.
+        If the fit is of another model or other statistics, or `rows` hold what these do not.
 
     See Also
     --------
@@ -190,7 +181,6 @@ def draw_group_effects(
     posterior = fit["posterior"].to_dataset()
     chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
     dim, pair = f"{made.group}__factor_dim", correlation_name(made)
-    labels = np.array(made.labels)
     _check_fit(posterior, made)
 
     def drawn(name: str) -> np.ndarray:
@@ -206,45 +196,40 @@ def draw_group_effects(
     scale = f"sigma_1|{made.group}"
     by_group = scale in posterior
     sigma = np.exp(drawn("sigma_Intercept") + drawn(scale)) if by_group else drawn("sigma")
-    effects = group_effects(
-        data,
-        coefficients,
-        sigma=sigma,
-        spreads=[drawn(f"{effect.name}_sigma") for effect in made.effects],
-        correlation=drawn(pair) if pair and pair in posterior else None,
-        rng=np.random.default_rng(seed),
-    )
-    complete = posterior.assign_coords({dim: labels})
-    for effect, values in zip(made.effects, effects, strict=True):
-        complete[effect.name] = (("chain", "draw", dim), values.reshape(chains, draws, -1))
+    named = [effect.name for effect in made.effects]
+    given = {"sigma": sigma, "spreads": [drawn(f"{name}_sigma") for name in named]}
+    given |= {"correlation": drawn(pair)} if pair and pair in posterior else {}
+    effects = group_effects(data, coefficients, rng=np.random.default_rng(seed), **given)
+    complete = posterior.assign_coords({dim: np.array(made.labels)})
+    for name, values in zip(named, effects, strict=True):
+        complete[name] = (("chain", "draw", dim), values.reshape(chains, draws, -1))
     order = ["Intercept", *(term.name for term in made.terms), "sigma_Intercept", "sigma"]
-    order += [f"{effect.name}_sigma" for effect in made.effects]
-    order += [str(pair), f"{scale}_sigma", *(effect.name for effect in made.effects), scale]
+    order += [*(f"{name}_sigma" for name in named), str(pair), f"{scale}_sigma", *named, scale]
     kept = complete[[name for name in order if name in complete]]
     unused = [name for name in kept.coords if name not in kept.dims]
     kept = kept.drop_vars([*unused, *([] if made.effects or by_group else [dim])])
     completed = fit.copy()
     completed["posterior"] = xr.DataTree(kept)
-    if rows is not None:
-        values, codes = row_values(statistics, formula, _Frame(rows))
-        chosen = [column for term in made.terms for column in term.columns]
-        x = np.concatenate([np.ones((len(values), int(made.intercept))), values[:, chosen]], axis=1)
-        mean = coefficients @ (x - data.centre).T
-        for effect, drawn_effects in zip(made.effects, effects, strict=True):
-            z = 1.0 if effect.column is None else values[:, effect.column]
-            mean += drawn_effects[:, codes] * z
-        spread = sigma[:, codes] if by_group else sigma
-        away = (values[:, -1] - data.level - mean) / spread
-        scored = -0.5 * (away * away + LOG_2_PI) - np.log(spread)
-        rows_dims = {"__obs__": np.arange(len(values))}
-        shaped = scored.reshape(chains, draws, -1)
-        coords = {"chain": kept["chain"], "draw": kept["draw"]} | rows_dims
-        completed["log_likelihood"] = xr.DataTree(
-            xr.Dataset({made.response: (("chain", "draw", "__obs__"), shaped)}, coords)
+    if rows is None:
+        return completed
+    values, codes = row_values(statistics, formula, rows)
+    chosen = [column for term in made.terms for column in term.columns]
+    x = np.concatenate([np.ones((len(values), int(made.intercept))), values[:, chosen]], axis=1)
+    mean = coefficients @ (x - data.centre).T
+    for effect, drawn_effects in zip(made.effects, effects, strict=True):
+        mean += drawn_effects[:, codes] * (
+            1.0 if effect.column is None else values[:, effect.column]
         )
-        completed["observed_data"] = xr.DataTree(
-            xr.Dataset({made.response: ("__obs__", values[:, -1])}, rows_dims)
-        )
+    spread = sigma[:, codes] if by_group else sigma
+    away = (values[:, -1] - data.level - mean) / spread
+    scored = (-0.5 * (away * away + LOG_2_PI) - np.log(spread)).reshape(chains, draws, -1)
+    observed = {"__obs__": np.arange(len(values))}
+    coords = {"chain": kept["chain"], "draw": kept["draw"]} | observed
+    dims = ("chain", "draw", "__obs__")
+    likelihood = xr.Dataset({made.response: (dims, scored)}, coords)
+    completed["log_likelihood"] = xr.DataTree(likelihood)
+    data_seen = xr.Dataset({made.response: ("__obs__", values[:, -1])}, observed)
+    completed["observed_data"] = xr.DataTree(data_seen)
     return completed
 
 
@@ -272,20 +257,17 @@ def _fingerprint(made: Design) -> str:
 
 def _numbers(rows: PseudoRows, given: Priors) -> dict[str, np.ndarray]:
     """Name all the numbers of a model: those of the statistics and those of the priors."""
-    found = {f.name: np.asarray(getattr(rows, f.name), dtype=float) for f in fields(rows)}
+    found = {field.name: getattr(rows, field.name) for field in fields(rows)} | {"eta": given.eta}
     named = {**given.coefficients, "sigma": given.sigma, **given.spreads}
-    named |= {} if given.log_sigma_sd is None else {"log_sigma_sd": given.log_sigma_sd}
+    named["log_sigma_sd"] = given.log_sigma_sd or Prior("")
     for key, prior in named.items():
-        found |= {f"{key} {argument}": np.asarray(v) for argument, v in prior.args.items()}
-    return found if given.eta is None else found | {"eta": np.asarray(given.eta)}
+        found |= {f"{key} {argument}": value for argument, value in prior.args.items()}
+    return {name: np.asarray(v, dtype=float) for name, v in found.items() if v is not None}
 
 
-def _shared(rows: PseudoRows, given: Priors) -> tuple[PseudoRows, dict[str, Any]]:
+def _shared(numbers: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Keep numbers out of the compiled code, so that other ones need no new code."""
     from pytensor.compile.sharedvalue import shared
 
-    numbers: dict[str, Any] = {}
-    for name, value in _numbers(rows, given).items():
-        shape = value.shape[:-1] + (None,) * (value.ndim > 0)
-        numbers[name] = shared(value, name=name, shape=shape)  # type: ignore[no-untyped-call]
-    return replace(rows, **{f.name: numbers[f.name] for f in fields(rows)}), numbers
+    shapes = {name: v.shape[:-1] + (None,) * (v.ndim > 0) for name, v in numbers.items()}
+    return {n: shared(v, name=n, shape=shapes[n]) for n, v in numbers.items()}  # type: ignore[no-untyped-call]

@@ -10,9 +10,6 @@ import numpy as np
 from lmm_large.design import Design
 
 CORRELATION = "_corr"
-"""What follows the name of a slope's effects in that of their correlation with the intercepts."""
-
-Density = Callable[[np.ndarray], np.ndarray]
 
 _ON_THE_LINE = {
     "Normal": ("mu", "sigma"),
@@ -22,19 +19,19 @@ _ON_THE_LINE = {
     "Logistic": ("mu", "s"),
     "Uniform": ("lower", "upper"),
 }
-_POSITIVE = {
-    "HalfNormal": ("sigma",),
-    "HalfStudentT": ("nu", "sigma"),
-    "HalfCauchy": ("beta",),
-    "Exponential": ("lam",),
-    "Gamma": ("alpha", "beta"),
-    "InverseGamma": ("alpha", "beta"),
-    "LogNormal": ("mu", "sigma"),
-    "Weibull": ("alpha", "beta"),
-    "Uniform": ("lower", "upper"),
+_DENSITIES: dict[str, tuple[tuple[str, ...], Callable[..., np.ndarray]]] = {
+    "HalfNormal": (("sigma",), lambda v, s: -0.5 * (v / s) ** 2),
+    "HalfStudentT": (("nu", "sigma"), lambda v, n, s: -(n + 1) / 2 * np.log1p((v / s) ** 2 / n)),
+    "HalfCauchy": (("beta",), lambda v, b: -np.log1p((v / b) ** 2)),
+    "Exponential": (("lam",), lambda v, rate: -rate * v),
+    "Gamma": (("alpha", "beta"), lambda v, a, b: (a - 1) * np.log(v) - b * v),
+    "InverseGamma": (("alpha", "beta"), lambda v, a, b: -(a + 1) * np.log(v) - b / v),
+    "LogNormal": (("mu", "sigma"), lambda v, m, s: -0.5 * ((np.log(v) - m) / s) ** 2 - np.log(v)),
+    "Weibull": (("alpha", "beta"), lambda v, a, b: (a - 1) * np.log(v) - (v / b) ** a),
+    "Uniform": (("lower", "upper"), lambda v, a, b: np.where((v >= a) & (v <= b), 0.0, -np.inf)),
 }
-_ANY_VALUE = {"mu", "lower", "upper"}
-"""Arguments that may be zero or below; and ``alpha`` of Cauchy, which is its place."""
+"""Priors of positive numbers: their arguments, and their log density up to a constant."""
+_POSITIVE = {name: arguments for name, (arguments, _) in _DENSITIES.items()}
 
 
 class Prior:
@@ -76,11 +73,9 @@ class Prior:
 
 @dataclass(frozen=True)
 class Priors:
-    """The priors of a model, checked.
+    """The priors of a model, checked: of coefficients, of standard deviations, of a correlation.
 
-    ``coefficients`` holds those of the intercept, if there is one, and of the terms, in the order
-    of the design; ``spreads`` those of the standard deviations of its effects; ``eta`` that of the
-    correlation's LKJ prior; ``log_sigma_sd`` that of the groups' log residual standard deviations.
+    `log_sigma_sd` is that of the sd of the groups' log residual sds, `eta` the argument of an LKJ.
     """
 
     coefficients: dict[str, Prior]
@@ -98,22 +93,18 @@ def read_priors(design: Design, priors: Mapping[str, Any]) -> Priors:
     effects = [effect.name for effect in design.effects]
     pair = correlation_name(design)
     known = [*coefficients, "sigma", *effects]
-    for key in known:
-        if key not in priors:
-            raise ValueError(
-                f"priors lack {key!r}: a model of these terms needs {known}; none is guessed."
-            )
-    for key in priors:
-        if key not in known and key != pair:
-            more = "" if pair is None else f", and may have {pair!r}"
-            if str(key).endswith(CORRELATION) and pair is None:
-                more = "; a correlation is that of group intercepts with one slope"
-            raise ValueError(
-                f"the prior of {key!r} belongs to no term: the model has {known}{more}."
-            )
+    for key in (key for key in known if key not in priors):
+        raise ValueError(
+            f"priors lack {key!r}: a model of these terms needs {known}; none is guessed."
+        )
+    for key in (key for key in priors if key not in (*known, pair)):
+        more = "" if pair is None else f", and may have {pair!r}"
+        if str(key).endswith(CORRELATION) and pair is None:
+            more = "; a correlation is that of group intercepts with one slope"
+        raise ValueError(f"the prior of {key!r} belongs to no term: the model has {known}{more}.")
     eta = None
-    if pair is not None and pair in priors:
-        eta = float(_checked(pair, priors[pair], {"LKJ": ("eta",)}).args["eta"])
+    if pair in priors:
+        eta = float(_checked(str(pair), priors[str(pair)], {"LKJ": ("eta",)}).args["eta"])
     sigma, log_sigma_sd = priors["sigma"], None
     if isinstance(sigma, Mapping):
         by_group = f"1|{design.group}"
@@ -126,13 +117,9 @@ def read_priors(design: Design, priors: Mapping[str, Any]) -> Priors:
         sigma = _checked("sigma: Intercept", sigma["Intercept"], _ON_THE_LINE)
     else:
         sigma = _checked("sigma", sigma, _POSITIVE)
-    return Priors(
-        coefficients={key: _checked(key, priors[key], _ON_THE_LINE) for key in coefficients},
-        sigma=sigma,
-        spreads={key: _of_effects(key, priors[key]) for key in effects},
-        eta=eta,
-        log_sigma_sd=log_sigma_sd,
-    )
+    lines = {key: _checked(key, priors[key], _ON_THE_LINE) for key in coefficients}
+    spreads = {key: _of_effects(key, priors[key]) for key in effects}
+    return Priors(lines, sigma, spreads, eta, log_sigma_sd)
 
 
 def normal_coefficients(
@@ -141,7 +128,8 @@ def normal_coefficients(
     """Give mean and sd of each coefficient's prior, which must be Normal, in the design's order."""
     columns = {"Intercept": 1} if design.intercept else {}
     columns |= {term.name: len(term.columns) for term in design.terms}
-    for name in columns:
+    found: list[tuple[float, float]] = []
+    for name, number in columns.items():
         if name not in coefficients:
             raise ValueError(f"priors lack {name!r}: {list(columns)} are needed; none is guessed.")
         prior = _checked(name, coefficients[name], _ON_THE_LINE)
@@ -150,11 +138,9 @@ def normal_coefficients(
                 f"coefficients are integrated out under Normal priors; that of {name!r} is "
                 f"{prior!r}: sample marginal_model(statistics, priors=priors)."
             )
-    mean, sd = (
-        [float(coefficients[name].args[key]) for name, k in columns.items() for _ in range(k)]
-        for key in ("mu", "sigma")
-    )
-    return np.array(mean), np.array(sd)
+        found += [(float(prior.args["mu"]), float(prior.args["sigma"]))] * number
+    mean, sd = np.array(found).reshape(-1, 2).T
+    return mean.copy(), sd
 
 
 def correlation_name(design: Design) -> str | None:
@@ -163,33 +149,20 @@ def correlation_name(design: Design) -> str | None:
     return design.effects[1].name + CORRELATION if kinds == [True, False] else None
 
 
-def log_density(prior: Prior) -> Density:
+def log_density(prior: Prior) -> Callable[[np.ndarray], np.ndarray]:
     """Give the log density, up to a constant, of a prior of positive numbers."""
-    a = [float(prior.args[name]) for name in _POSITIVE[prior.name]]
-    return {
-        "HalfNormal": lambda v: -0.5 * (v / a[0]) ** 2,
-        "HalfStudentT": lambda v: -(a[0] + 1) / 2 * np.log1p((v / a[1]) ** 2 / a[0]),
-        "HalfCauchy": lambda v: -np.log1p((v / a[0]) ** 2),
-        "Exponential": lambda v: -a[0] * v,
-        "Gamma": lambda v: (a[0] - 1) * np.log(v) - a[1] * v,
-        "InverseGamma": lambda v: -(a[0] + 1) * np.log(v) - a[1] / v,
-        "LogNormal": lambda v: -0.5 * ((np.log(v) - a[0]) / a[1]) ** 2 - np.log(v),
-        "Weibull": lambda v: (a[0] - 1) * np.log(v) - (v / a[1]) ** a[0],
-        "Uniform": lambda v: np.where((v >= a[0]) & (v <= a[1]), 0.0, -np.inf),
-    }[prior.name]
+    arguments, density = _DENSITIES[prior.name]
+    values = [float(prior.args[name]) for name in arguments]
+    return lambda v: density(v, *values)
 
 
 def _of_effects(key: str, prior: Any) -> Prior:
     """Return the prior of the standard deviation of normal group effects around zero."""
-    form = 'Prior("Normal", mu=0, sigma=Prior("HalfNormal", sigma=…))'
-    args = getattr(prior, "args", None)
-    if (
-        not isinstance(args, Mapping)
-        or prior.name != "Normal"
-        or not {"sigma"} <= set(args) <= {"mu", "sigma"}
-        or not hasattr(args["sigma"], "args")
-        or _number(args.get("mu", 0)) != 0
-    ):
+    args: Any = getattr(prior, "args", None)
+    named = isinstance(args, Mapping) and {"sigma"} <= {*args} <= {"mu", "sigma"}
+    args = args if named and prior.name == "Normal" and _number(args.get("mu", 0)) == 0 else {}
+    if not hasattr(args.get("sigma"), "args"):
+        form = 'Prior("Normal", mu=0, sigma=Prior("HalfNormal", sigma=…))'
         raise ValueError(f"the prior of {key!r} is of the form {form}; got {prior!r}.")
     return _checked(f"{key}: sigma", args["sigma"], _POSITIVE)
 
@@ -206,17 +179,15 @@ def _checked(key: str, prior: Any, allowed: Mapping[str, tuple[str, ...]]) -> Pr
         raise ValueError(f"the prior of {key!r} is written {form}; got {prior!r}.")
     found = {argument: _number(args[argument]) for argument in wanted}
     for argument, value in found.items():
-        place = argument in _ANY_VALUE or (name, argument) == ("Cauchy", "alpha")
+        place = argument in ("mu", "lower", "upper") or (name, argument) == ("Cauchy", "alpha")
         if value is None or not (place or value > 0):
             kind = "a finite number" if place else "a finite number above zero"
             raise ValueError(
                 f"{argument} in the prior of {key!r} is {kind}, as in {form}; got {prior!r}."
             )
-    if name == "Uniform":
-        least = 0.0 if allowed is _POSITIVE else -math.inf
-        if not least <= float(args["lower"]) < float(args["upper"]):
-            bound = "zero or above, and " if allowed is _POSITIVE else ""
-            raise ValueError(f"lower in the prior of {key!r} is {bound}below upper; got {prior!r}.")
+    least, bound = (0.0, "zero or above, and ") if allowed is _POSITIVE else (-math.inf, "")
+    if name == "Uniform" and not least <= float(args["lower"]) < float(args["upper"]):
+        raise ValueError(f"lower in the prior of {key!r} is {bound}below upper; got {prior!r}.")
     return Prior(name, **found)
 
 

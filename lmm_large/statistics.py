@@ -1,13 +1,10 @@
-"""What groups say of a linear model: counts, means and centred cross-products.
-
-They hold everything that the rows say about a Gaussian model with one grouping factor. Statistics
-of two sets of rows merge into those of both, and can be kept in a file.
-"""
+"""What groups say of a linear model: counts, means and centred cross-products."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,9 +79,8 @@ class GroupStatistics:
         Returns
         -------
         pandas.DataFrame
-            One row a group: ``count``, then ``mean`` and ``sd`` of each column, the response
-            first, in their units. The standard deviation of a single row is missing. Products
-            of two columns do not show.
+            One row a group: ``count``, then ``mean`` and ``sd`` (missing for a single row) of each
+            column, the response first, in their units.
 
         Examples
         --------
@@ -105,35 +101,29 @@ class GroupStatistics:
         return pd.DataFrame(found, index=pd.Index(self.labels, name=self.group))
 
     def save(self, path: str | Path) -> None:
-        """Write the statistics to a Parquet file, without loss.
+        """Write the statistics to a Parquet file, without loss; needs DuckDB.
 
         Parameters
         ----------
         path
             The file. It is written beside its place and moved there when it is whole, over a file
-            that has the name.
-
-        Notes
-        -----
-        One row a group; names, levels and formula stand in the file's metadata. Needs DuckDB.
+            that has the name. Names, levels and formula stand in its metadata.
         """
         import duckdb
 
         path = Path(path)
         part = path.with_name(f".{path.name}.part")
-        upper = np.triu_indices(len(self.columns) + 1)
+        k = len(self.columns) + 1
         numbers = {"label": np.array(self.labels, object), "count": self.count}
-        numbers |= {f"mean_{i}": self.means[:, i] for i in range(len(self.columns) + 1)}
-        numbers |= {f"product_{i}_{j}": self.products[:, i, j] for i, j in zip(*upper, strict=True)}
+        numbers |= {f"mean_{i}": self.means[:, i] for i in range(k)}
+        numbers |= {n: self.products[:, i, j] for n, i, j in _pairs(k) if i <= j}
         told = json.dumps({name: getattr(self, name) for name in _TEXTS})
         try:
             with duckdb.connect() as connection:
                 connection.register("numbers", numbers)
-                connection.execute(
-                    f"COPY (SELECT * REPLACE (label::VARCHAR AS label) FROM numbers) "  # noqa: S608
-                    f"TO {_text(str(part))} "
-                    f"(FORMAT parquet, KV_METADATA {{{_KEY}: {_text(told)}}})"
-                )
+                rows = "SELECT * REPLACE (label::VARCHAR AS label) FROM numbers"
+                options = f"FORMAT parquet, KV_METADATA {{{_KEY}: {sql_text(told)}}}"
+                connection.execute(f"COPY ({rows}) TO {sql_text(str(part))} ({options})")
             part.replace(path)
         except duckdb.Error as error:
             raise OSError(f"the statistics cannot be written to {str(path)!r}: {error}") from None
@@ -148,19 +138,12 @@ class GroupStatistics:
         Parameters
         ----------
         path
-            The file.
+            The file; if `save` did not write it, an error says what it lacks.
 
         Returns
         -------
         GroupStatistics
             The same statistics, to the last bit.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If it is no file of `save`; the error says what it lacks.
 
         Examples
         --------
@@ -188,24 +171,23 @@ class GroupStatistics:
         texts = [value for _, key, value in metadata if bytes(key) == _KEY.encode()]
         if not texts:
             raise ValueError(f"{foreign}its metadata lack the key {_KEY!r}.")
-        found = {name: np.asarray(values) for name, values in columns.items()}
         told: dict[str, Any] = json.loads(bytes(texts[0]))
         told |= {name: tuple(told[name]) for name in ("columns", "empty")}
         told["levels"] = {factor: tuple(levels) for factor, levels in told["levels"].items()}
         k = len(told["columns"]) + 1
-        needed = ["label", "count", *(f"mean_{i}" for i in range(k))]
-        needed += [f"product_{i}_{j}" for i in range(k) for j in range(i, k)]
-        absent = [name for name in needed if name not in found]
-        if absent:
-            raise ValueError(f"{foreign}the column {absent[0]!r} is missing.")
-        pairs = [[f"product_{min(i, j)}_{max(i, j)}" for j in range(k)] for i in range(k)]
-        return cls(
-            **told,
-            labels=tuple(found["label"].tolist()),
-            count=found["count"],
-            means=np.stack([found[f"mean_{i}"] for i in range(k)], axis=1),
-            products=np.stack([np.stack([found[n] for n in row], 1) for row in pairs], axis=1),
-        )
+        try:
+            means = np.stack([columns[f"mean_{i}"] for i in range(k)], axis=1)
+            products = np.stack([columns[name] for name, _, _ in _pairs(k)], axis=1)
+            count, labels = np.asarray(columns["count"]), tuple(columns["label"].tolist())
+        except KeyError as error:
+            raise ValueError(f"{foreign}the column {error} is missing.") from None
+        products = products.reshape(-1, k, k)
+        return cls(**told, labels=labels, count=count, means=means, products=products)
+
+
+def _pairs(k: int) -> list[tuple[str, int, int]]:
+    """Name the products of k columns; those of (i, j) and (j, i) are one."""
+    return [(f"product_{min(i, j)}_{max(i, j)}", i, j) for i in range(k) for j in range(k)]
 
 
 def merge_statistics(*parts: GroupStatistics) -> GroupStatistics:
@@ -220,19 +202,14 @@ def merge_statistics(*parts: GroupStatistics) -> GroupStatistics:
     Returns
     -------
     GroupStatistics
-        What `group_statistics` would say of all rows together, but for rounding. Groups are the
-        same if their labels are. Where each part's labels (or levels) are sorted, so are all;
-        otherwise those that are new in a part come after those before it.
+        What `group_statistics` would say of all rows together, but for rounding (Chan, Golub and
+        LeVeque 1983). Groups are the same if their labels are. Where each part's labels (or levels)
+        are sorted, so are all; otherwise new ones come after those of the parts before.
 
     Raises
     ------
     ValueError
-        If there is no part, if the formulas differ, or if a column is a factor in one part and
-        numeric in another.
-
-    Notes
-    -----
-    The pairwise update of Chan, Golub and LeVeque (1983), for any number of parts.
+        If no part is given, formulas differ, or a column is a factor in one part and not in others.
 
     See Also
     --------
@@ -257,12 +234,10 @@ def merge_statistics(*parts: GroupStatistics) -> GroupStatistics:
             f"statistics of different formulas cannot be merged: {formulas[0]!r} and "
             f"{formulas[1]!r}. Gather all of the larger one; a model takes a part of it."
         )
-    filled = [part for part in parts if len(part.labels)] or parts[:1]
-    factors = [sorted(part.levels) for part in filled]
-    if any(names != factors[0] for names in factors):
-        name = sorted({*factors[0]} ^ {*next(names for names in factors if names != factors[0])})
+    filled = [part for part in parts if part.labels] or parts[:1]
+    for name in (name for part in filled for name in {*part.levels} ^ {*filled[0].levels}):
         raise ValueError(
-            f"column {name[0]!r} is a factor in one part and numeric in another: "
+            f"column {name!r} is a factor in one part and numeric in another: "
             "write it with the same type in every part."
         )
     levels = {f: united([part.levels[f] for part in filled]) for f in filled[0].levels}
@@ -280,21 +255,21 @@ def merge_statistics(*parts: GroupStatistics) -> GroupStatistics:
         np.concatenate([means for means, _ in moments]),
         np.concatenate([products for _, products in moments]),
     )
-    dropped: dict[str, int] = {}
-    for part in parts:
-        for column, rows in part.dropped.items():
-            dropped[column] = dropped.get(column, 0) + rows
-    empty = dict.fromkeys(label for part in parts for label in part.empty)
-    return replace(
-        filled[0],
-        columns=tuple(columns.values()),
-        levels=levels,
-        labels=labels,
-        count=count,
-        means=means,
-        products=products,
-        dropped=dropped,
-        empty=tuple(label for label in empty if label not in number),
+    dropped = dict(sum((Counter(part.dropped) for part in parts), Counter[str]()))
+    gone = dict.fromkeys(label for part in parts for label in part.empty if label not in number)
+    names, first = tuple(columns.values()), filled[0]
+    return GroupStatistics(
+        first.formula,
+        first.response,
+        first.group,
+        names,
+        levels,
+        labels,
+        count,
+        means,
+        products,
+        dropped,
+        tuple(gone),
     )
 
 
@@ -310,7 +285,7 @@ def united(orders: Sequence[Sequence[str]], *, numbers: bool = False) -> tuple[s
     return tuple(everything)
 
 
-def _text(value: str) -> str:
+def sql_text(value: str) -> str:
     """Write a text for SQL."""
     return "'" + value.replace("'", "''") + "'"
 
