@@ -66,9 +66,9 @@ def plot_model_graph(model: bmb.Model, *, ax: Axes | None = None) -> Axes:
                 "edgecolor": "black",
             },
         )
-        for name, law in graph.nodes(data="law")
+        for name, law in sorted(graph.nodes(data="law"))  # of a set, in chance order
     }
-    for parent, child in graph.edges:
+    for parent, child in sorted(graph.edges):
         ax.annotate(
             "",
             xy=places[child],
