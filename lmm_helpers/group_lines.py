@@ -36,20 +36,7 @@ class GroupLines(NamedTuple):
 
 
 class SlopePosterior(NamedTuple):
-    """The posterior of a slope, in the unit of the response per unit of the predictor.
-
-    Parameters
-    ----------
-    mean, sd
-        Its mean and standard deviation.
-    lower, upper
-        Its equal-tailed interval.
-
-    Examples
-    --------
-    >>> SlopePosterior(mean=1.0, sd=0.5, lower=0.2, upper=1.8).sd
-    0.5
-    """
+    """Mean, standard deviation and equal-tailed interval, in units of response per predictor."""
 
     mean: float
     sd: float
@@ -98,10 +85,6 @@ def group_lines(
     ValueError
         If a column is missing or holds missing values, if there is no visit, if `sigma` is not
         above zero, if a spread is negative or infinite, or if a prior is missing or not normal.
-
-    See Also
-    --------
-    slope_posterior : The slope when the spreads are not given.
 
     Notes
     -----
